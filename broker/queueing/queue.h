@@ -1,0 +1,110 @@
+// Queue: messages in order, consumers in turn, and the acknowledgements between them.
+//
+// Pure: no sockets, no clock, no threads; it lives on its home shard. Messages come in through publish(), go out through
+// Consumer::deliver() or get(), and are settled by ack() or come back by requeue().
+//
+// Order: ready messages leave in the order of their positions; a requeued message goes back to its own place.
+// Fairness: consumers of the highest priority are asked in turn, one message each; one that is full (its prefetch) or
+// refuses is passed over until it has room again.
+// Reentrancy: Consumer::deliver() is called from inside publish, ack, requeue, resume and add_consumer; it must not call
+// the queue back (a consumer that must, does so in a later turn).
+// Source: AMQP 0-9-1 section 3.1.10 and RabbitMQ's documentation of consumers, prefetch and positions.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+
+#include "broker/queueing/message_store.h"
+#include "broker/routing/message.h"
+#include "broker/routing/vhost.h"
+
+namespace wherry::broker {
+
+struct Delivery {
+  MessageRef message;
+  Position position = 0;  // How the queue knows it: what ack() and requeue() take.
+  bool redelivered = false;
+  std::uint32_t delivery_count = 0;  // Deliveries before this one.
+};
+
+// The queue's view of a consumer. Implemented by the channel on the same shard and by the shard's stand-in for a channel
+// elsewhere. Lifetime: from add_consumer until remove_consumer or on_queue_deleted.
+class Consumer {
+ public:
+  // Offers a message. False: no room now (the channel's prefetch, the socket's window): the message stays where it was,
+  // and the queue does not ask again until resume().
+  virtual bool deliver(const Delivery& delivery) = 0;
+  // The queue is gone, and with it the consumer and whatever it had unsettled.
+  virtual void on_queue_deleted() = 0;
+
+ protected:
+  ~Consumer() = default;
+};
+
+struct ConsumerOptions {
+  std::string tag;
+  bool no_ack = false;       // Settled when delivered.
+  bool exclusive = false;
+  std::uint32_t prefetch = 0;  // Unsettled messages at most; 0 = no limit. Ignored with no_ack.
+  std::int32_t priority = 0;   // x-priority.
+  amqp::Table arguments;
+};
+
+class Queue {
+ public:
+  Queue(QueueEntryRef entry, MessageStore& store);
+  ~Queue();
+  Queue(const Queue&) = delete;
+  Queue& operator=(const Queue&) = delete;
+
+  const QueueEntry& entry() const;
+
+  // --- messages in ---
+  struct Accepted {
+    bool accepted = true;  // False: rejected by overflow policy: a confirming publisher gets a nack.
+    Lsn durable_at = 0;    // What a confirm waits for.
+  };
+  Accepted publish(const MessageRef& message);
+
+  // --- consumers ---
+  // 403 when there is or it wants to be an exclusive consumer beside others. Deliveries may begin inside the call.
+  AmqpResult<void> add_consumer(Consumer& consumer, const ConsumerOptions& options);
+  // Deliveries it has unsettled stay unsettled until ack() or requeue(). Returns whether that was the last consumer.
+  bool remove_consumer(Consumer& consumer);
+  // A consumer that refused has room again.
+  void resume(Consumer& consumer);
+  void set_prefetch(Consumer& consumer, std::uint32_t prefetch);
+
+  // --- messages out by hand ---
+  // Fills delivery and returns true when there was a message. remaining: ready messages left. With no_ack it is settled.
+  bool get(bool no_ack, Delivery& delivery, std::uint32_t& remaining);
+
+  // --- settling: each position must be one that was delivered and is not settled yet; consumer is whom it was delivered
+  // to, or null after get() or when that consumer is gone ---
+  void ack(Consumer* consumer, std::span<const Position> positions);
+  // Back to its place, redelivered set.
+  void requeue(Consumer* consumer, std::span<const Position> positions);
+  // Rejected for good: to the dead-letter exchange where there is one, else gone.
+  void discard(Consumer* consumer, std::span<const Position> positions);
+  // A stand-in had to give it back undelivered: to its place, redelivered and count as they were; the consumer is not
+  // asked again until resume().
+  void give_back(Consumer& consumer, std::span<const Position> positions);
+
+  // --- the whole ---
+  std::uint32_t purge();  // Ready messages only; how many.
+  // Tells every consumer, drops everything.
+  void delete_all();
+
+  std::uint32_t ready_count() const;
+  std::uint32_t unacked_count() const;
+  std::uint32_t consumer_count() const;
+  bool ever_consumed() const;  // Auto-delete waits for the first consumer.
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace wherry::broker

@@ -1,0 +1,120 @@
+// Vhost: the topology of one virtual host: exchanges, queues by name, bindings, and where a message goes.
+//
+// Pure: no sockets, no threads, no messages kept. Every rule a client can notice is RabbitMQ's, error text included; the
+// errors of each function are named at it. Changes move version(), so that a caller may keep what route() gave until then.
+// Threads: one at a time; the broker wraps it in a lock (see broker/shard).
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+#include "protocol/amqp/constants.h"
+#include "protocol/amqp/table.h"
+
+namespace wherry::broker {
+
+template <class T>
+using AmqpResult = Result<T, amqp::AmqpError>;
+
+using ConnectionId = std::uint64_t;  // Unique for the life of the process; 0 is nobody.
+
+struct QueueSpec {
+  std::string name;
+  bool durable = false;
+  bool exclusive = false;
+  bool auto_delete = false;
+  amqp::Table arguments;
+};
+
+// A queue as the topology knows it. The queue itself (messages, consumers) lives in the shard named home.
+// All but deleted never change, so it may be read from any thread.
+struct QueueEntry {
+  std::uint64_t id = 0;  // Unique for the life of the process.
+  QueueSpec spec;
+  ConnectionId owner = 0;  // The declaring connection of an exclusive queue, else 0.
+  unsigned home = 0;
+  std::atomic<bool> deleted{false};
+};
+using QueueEntryRef = std::shared_ptr<QueueEntry>;
+
+struct ExchangeSpec {
+  std::string name;
+  std::string type;  // direct | fanout | topic | headers
+  bool durable = false;
+  bool auto_delete = false;
+  bool internal = false;
+  amqp::Table arguments;
+};
+
+enum class DestinationKind { queue, exchange };
+
+struct BindingSpec {
+  std::string source;
+  DestinationKind kind = DestinationKind::queue;
+  std::string destination;
+  std::string routing_key;
+  amqp::Table arguments;
+};
+
+class Vhost {
+ public:
+  // With the default exchange and amq.direct, amq.fanout, amq.topic, amq.headers, amq.match, amq.rabbitmq.trace.
+  explicit Vhost(std::string name);
+  ~Vhost();
+
+  const std::string& name() const;
+  // Changes whenever route() could answer differently.
+  std::uint64_t version() const;
+
+  // --- exchanges ---
+  // 403 the default exchange, or creating a name with "amq." in front; 406 when it differs from what exists ("inequivalent
+  // arg ..."); 503 for an unknown type as RabbitMQ 3.10 has it; passive: 404 when missing.
+  AmqpResult<void> declare_exchange(const ExchangeSpec& spec, bool passive);
+  // 403 default and amq.*; 406 if_unused and bound; a missing one is fine.
+  AmqpResult<void> delete_exchange(std::string_view exchange, bool if_unused);
+
+  // --- queues ---
+  struct Declared {
+    QueueEntryRef queue;
+    bool created = false;
+  };
+  // The name is given by the caller (server-given names too). 403 for a new name with "amq." in front unless
+  // server_named; 405 when it is another connection's exclusive queue; 406 when it differs from what exists.
+  AmqpResult<Declared> declare_queue(const QueueSpec& spec, ConnectionId connection, unsigned home, bool server_named);
+  // 404 missing; 405 another connection's exclusive queue.
+  AmqpResult<QueueEntryRef> find_queue(std::string_view queue, ConnectionId connection) const;
+  // Takes the queue and its bindings away (auto-delete exchanges may follow) and marks it deleted. Idempotent.
+  void remove_queue(const QueueEntryRef& queue);
+
+  // --- bindings ---
+  // 403 the default exchange on either side; 404 a missing source or destination; 405 another connection's exclusive
+  // queue; 406 bad arguments of a headers binding (x-match).
+  AmqpResult<void> bind(const BindingSpec& binding, ConnectionId connection);
+  // As bind; a binding that is not there is fine (RabbitMQ 3.x). The last binding of an auto-delete exchange deletes it.
+  AmqpResult<void> unbind(const BindingSpec& binding, ConnectionId connection);
+
+  // --- routing ---
+  // The queues, each once, in no order that matters. raw_properties are read only by a headers exchange.
+  // 404 missing exchange; 403 an internal one.
+  AmqpResult<void> route(std::string_view exchange, std::string_view routing_key, std::string_view raw_properties,
+                         std::vector<QueueEntryRef>& into) const;
+  // Whether route()'s answer for this exchange depends on routing key alone, so that it may be kept until version()
+  // moves: false where a headers exchange can be reached.
+  bool routes_by_key_alone(std::string_view exchange) const;
+
+  // --- listing, in name order ---
+  std::vector<QueueEntryRef> queues() const;
+  std::vector<ExchangeSpec> exchanges() const;
+  std::vector<BindingSpec> bindings() const;  // The default exchange's implied ones left out.
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace wherry::broker

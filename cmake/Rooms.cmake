@@ -1,0 +1,24 @@
+# wherry_room(NAME PATH [USES room...] [PUBLIC lib...] [PRIVATE lib...] SOURCES file...)
+#
+# One room of the house: a static library wherry-NAME whose sources live in PATH (from the top of the tree).
+#   USES     the rooms it may include from: each is an arrow, and tests/layering fails on an #include that
+#            crosses a wall which is not declared here. Arrows are not inherited: say each one.
+#   PUBLIC   outside libraries that its headers need.
+#   PRIVATE  outside libraries that only its sources need.
+# Headers are included by their path from the top of the tree: #include "base/result.h".
+set_property(GLOBAL PROPERTY WHERRY_ROOMS "")
+
+function(wherry_room NAME PATH)
+  cmake_parse_arguments(ROOM "" "" "USES;PUBLIC;PRIVATE;SOURCES" ${ARGN})
+  add_library(wherry-${NAME} STATIC ${ROOM_SOURCES})
+  target_include_directories(wherry-${NAME} PUBLIC ${CMAKE_SOURCE_DIR})
+  foreach(other IN LISTS ROOM_USES)
+    target_link_libraries(wherry-${NAME} PUBLIC wherry-${other})
+  endforeach()
+  target_link_libraries(wherry-${NAME} PUBLIC ${ROOM_PUBLIC} PRIVATE ${ROOM_PRIVATE})
+  if(IS_DIRECTORY ${CMAKE_SOURCE_DIR}/${PATH}/include)
+    target_include_directories(wherry-${NAME} PUBLIC ${CMAKE_SOURCE_DIR}/${PATH}/include)
+  endif()
+  list(JOIN ROOM_USES "," uses)
+  set_property(GLOBAL APPEND PROPERTY WHERRY_ROOMS "${NAME} ${PATH} ${uses}")
+endfunction()
