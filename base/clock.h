@@ -1,5 +1,5 @@
-// Time comes in from outside: whatever waits or stamps takes the time as a value or asks a Clock, so that a test decides
-// what time it is.
+// Time comes in from outside: whatever waits or stamps takes the time as a value or asks a Clock, so that a test
+// decides what time it is.
 #pragma once
 
 #include <chrono>

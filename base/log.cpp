@@ -1,11 +1,11 @@
 #include "base/log.h"
 
-#include <spdlog/sinks/stdout_sinks.h>
-#include <spdlog/spdlog.h>
-
 #include <array>
 #include <atomic>
 #include <memory>
+
+#include <spdlog/sinks/stdout_sinks.h>
+#include <spdlog/spdlog.h>
 
 namespace wherry::log {
 
@@ -28,8 +28,12 @@ constexpr std::array<std::string_view, 5> names{"debug", "info", "warning", "err
 
 }  // namespace
 
-void set_level(Level level) { lowest.store(level, std::memory_order_relaxed); }
-Level level() { return lowest.load(std::memory_order_relaxed); }
+void set_level(Level level) {
+  lowest.store(level, std::memory_order_relaxed);
+}
+Level level() {
+  return lowest.load(std::memory_order_relaxed);
+}
 
 bool parse_level(std::string_view name, Level& into) {
   for (std::size_t i = 0; i < names.size(); ++i) {

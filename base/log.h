@@ -5,9 +5,9 @@
 // Threads: any. Standard output is kept for what a program was asked to print.
 #pragma once
 
-#include <fmt/format.h>
-
 #include <string_view>
+
+#include <fmt/format.h>
 
 namespace wherry::log {
 

@@ -5,14 +5,14 @@
 // Threads: one at a time.
 #pragma once
 
-#include <sys/uio.h>
-
 #include <cstddef>
 #include <deque>
 #include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
+
+#include <sys/uio.h>
 
 namespace wherry {
 

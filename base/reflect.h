@@ -27,7 +27,9 @@ struct Anything {
 
 template <class T, std::size_t... I>
 constexpr bool constructible_from(std::index_sequence<I...>) {
-  return requires { T{(void(I), Anything{})...}; };
+  return requires {
+    T{(void(I), Anything{})...};
+  };
 }
 
 template <class T, std::size_t N = 24>
@@ -50,17 +52,17 @@ constexpr std::size_t field_count = std::is_empty_v<T> ? 0 : detail::count<T>();
 
 // References to each field, in declaration order.
 template <class T>
-  requires Aggregate<std::remove_cvref_t<T>>
+requires Aggregate<std::remove_cvref_t<T>>
 constexpr auto tie(T& v) {
   constexpr std::size_t n = field_count<std::remove_cvref_t<T>>;
   static_assert(n <= 24, "wherry::reflect handles up to 24 fields");
   if constexpr (n == 0) {
     return std::tuple<>{};
   }
-#define WHERRY_TIE(N, ...)                \
-  else if constexpr (n == N) {            \
-    auto& [__VA_ARGS__] = v;              \
-    return std::tie(__VA_ARGS__);         \
+#define WHERRY_TIE(N, ...)        \
+  else if constexpr (n == N) {    \
+    auto& [__VA_ARGS__] = v;      \
+    return std::tie(__VA_ARGS__); \
   }
   WHERRY_TIE(1, a)
   WHERRY_TIE(2, a, b)
@@ -127,7 +129,8 @@ constexpr std::string_view last_identifier(std::string_view text) {
 
 template <class T, std::size_t I>
 consteval std::string_view name() {
-  return last_identifier(spelled<Name<decltype(&std::get<I>(tie(nowhere<T>.value)))>{&std::get<I>(tie(nowhere<T>.value))}>());
+  return last_identifier(
+      spelled<Name<decltype(&std::get<I>(tie(nowhere<T>.value)))>{&std::get<I>(tie(nowhere<T>.value))}>());
 }
 #ifdef __clang__
 #pragma clang diagnostic pop

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <string>
+
 #include <tl/expected.hpp>
 
 namespace wherry {
@@ -14,6 +15,8 @@ struct Error {
 template <class T, class E = Error>
 using Result = tl::expected<T, E>;
 
-inline tl::unexpected<Error> fail(std::string message) { return tl::unexpected<Error>(Error{std::move(message)}); }
+inline tl::unexpected<Error> fail(std::string message) {
+  return tl::unexpected<Error>(Error{std::move(message)});
+}
 
 }  // namespace wherry

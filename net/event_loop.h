@@ -1,7 +1,7 @@
 // EventLoop: one thread's loop over sockets, timers and posted work. The only way the project meets Asio.
 //
-// A turn: the loop takes everything that is ready, runs its handlers, then runs the turn-end hooks once, and sleeps. Work
-// that is better done once per turn (writing sockets, merging confirms, appending the log) registers a hook.
+// A turn: the loop takes everything that is ready, runs its handlers, then runs the turn-end hooks once, and sleeps.
+// Work that is better done once per turn (writing sockets, merging confirms, appending the log) registers a hook.
 //
 // Threads: post() and stop() from any thread; everything else, and every handler, on the thread that runs the loop (or
 // before run() was called). Lifetime: streams, acceptors and timers of a loop must go before it.

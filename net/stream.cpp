@@ -1,0 +1,249 @@
+#include "net/stream.h"
+
+#include <system_error>
+
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+
+#include "base/assert.h"
+#include "net/loop_impl.h"
+#include "net/socket_address.h"
+
+namespace wherry::net {
+
+namespace asio = boost::asio;
+
+namespace {
+
+std::string error_text(int code) {
+  return std::generic_category().message(code);
+}
+
+// The socket and its buffers. Outlives its Stream while it lingers or an operation is under way.
+class StreamState final : public Flushable, public std::enable_shared_from_this<StreamState> {
+ public:
+  StreamState(EventLoop& loop, int socket) : loop_(loop.impl()), socket_(loop_.io, socket), linger_timer_(loop_.io) {
+    int on = 1;
+    ::setsockopt(socket, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    ::fcntl(socket, F_SETFL, ::fcntl(socket, F_GETFL) | O_NONBLOCK);
+  }
+
+  void start(StreamHandler& handler) {
+    handler_ = &handler;
+    wait_readable();
+  }
+
+  OutputBuffer& out() { return out_; }
+
+  void flush_soon() {
+    if (queued_ || !socket_.is_open()) return;
+    queued_ = true;
+    loop_.dirty.push_back(shared_from_this());
+  }
+
+  void pause_reading() { paused_ = true; }
+
+  void read_on() {
+    if (!paused_ && kept_.empty()) return;
+    paused_ = false;
+    if (offer_posted_) return;
+    // In a turn of its own, so that a handler may call read_on() from inside on_data().
+    offer_posted_ = true;
+    asio::post(loop_.io, [self = shared_from_this()] {
+      self->offer_posted_ = false;
+      if (!self->socket_.is_open() || self->paused_ || self->handler_ == nullptr) return;
+      if (!self->kept_.empty()) self->offer_kept();
+      if (self->socket_.is_open() && !self->paused_) self->wait_readable();
+    });
+  }
+
+  void close_after_flush(std::chrono::milliseconds linger) {
+    if (!socket_.is_open() || lingering_) return;
+    handler_ = nullptr;
+    lingering_ = true;
+    kept_.clear();
+    paused_ = false;
+    linger_timer_.expires_after(linger);
+    linger_timer_.async_wait([self = shared_from_this()](const boost::system::error_code& error) {
+      if (!error) self->close();
+    });
+    flush_soon();
+    wait_readable();
+  }
+
+  void close() {
+    if (!socket_.is_open()) return;
+    handler_ = nullptr;
+    boost::system::error_code ignored;
+    linger_timer_.cancel();
+    socket_.close(ignored);
+    out_.clear();
+    kept_.clear();
+  }
+
+  bool lingering() const { return lingering_; }
+  int descriptor() { return socket_.is_open() ? socket_.native_handle() : -1; }
+
+  void flush() override {
+    queued_ = false;
+    if (!socket_.is_open() || waiting_to_write_) return;
+    while (!out_.empty()) {
+      constexpr int pieces = 64;
+      iovec gathered[pieces];
+      msghdr message{};
+      message.msg_iov = gathered;
+      message.msg_iovlen = static_cast<std::size_t>(out_.gather(gathered, pieces));
+      ssize_t sent = ::sendmsg(socket_.native_handle(), &message, MSG_NOSIGNAL);
+      if (sent < 0 && errno == EINTR) continue;
+      if (sent < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
+        wait_writable();
+        return;
+      }
+      if (sent < 0) {
+        lost(error_text(errno));
+        return;
+      }
+      out_.consume(static_cast<std::size_t>(sent));
+    }
+    flushed();
+  }
+
+ private:
+  // Below this many unsent bytes a producer that had to wait may go on.
+  static constexpr std::size_t low_mark = 64 * 1024;
+
+  void flushed() {
+    if (lingering_) {
+      // Half a close: the peer reads all that was written; closing outright with unread input would reset it away.
+      ::shutdown(socket_.native_handle(), SHUT_WR);
+      return;
+    }
+    if (had_to_wait_) {
+      had_to_wait_ = false;
+      if (handler_) handler_->on_writable();
+    }
+  }
+
+  void wait_writable() {
+    waiting_to_write_ = true;
+    had_to_wait_ = true;
+    socket_.async_wait(asio::posix::stream_descriptor::wait_write,
+                       [self = shared_from_this()](const boost::system::error_code& error) {
+                         self->waiting_to_write_ = false;
+                         if (error || !self->socket_.is_open()) return;
+                         self->flush();
+                         if (self->waiting_to_write_ && self->out_.size() <= low_mark && self->handler_) {
+                           self->handler_->on_writable();
+                         }
+                       });
+  }
+
+  void wait_readable() {
+    if (waiting_to_read_ || !socket_.is_open()) return;
+    waiting_to_read_ = true;
+    socket_.async_wait(asio::posix::stream_descriptor::wait_read,
+                       [self = shared_from_this()](const boost::system::error_code& error) {
+                         self->waiting_to_read_ = false;
+                         if (error || !self->socket_.is_open() || self->paused_) return;
+                         self->read_once();
+                         if (self->socket_.is_open() && !self->paused_) self->wait_readable();
+                       });
+  }
+
+  void read_once() {
+    char* to = loop_.read_buffer.data();
+    const std::size_t had = kept_.size();
+    if (had > 0) {
+      kept_.resize(had + loop_.read_buffer.size());
+      to = kept_.data() + had;
+    }
+    ssize_t got = ::recv(socket_.native_handle(), to, loop_.read_buffer.size(), 0);
+    const int error = errno;
+    if (had > 0) kept_.resize(had + static_cast<std::size_t>(got > 0 ? got : 0));
+    if (got < 0 && (error == EAGAIN || error == EWOULDBLOCK || error == EINTR)) return;
+    if (got <= 0) {
+      if (lingering_) {
+        close();
+      } else {
+        lost(got == 0 ? "closed by the peer" : error_text(error));
+      }
+      return;
+    }
+    if (lingering_) return;  // Whatever still comes is of no interest.
+    if (had > 0) {
+      offer_kept();
+      return;
+    }
+    std::string_view fresh(to, static_cast<std::size_t>(got));
+    const std::size_t used = handler_->on_data(fresh);
+    WHERRY_ASSERT(used <= fresh.size());
+    if (socket_.is_open() && !lingering_ && used < fresh.size()) kept_.assign(fresh.substr(used));
+  }
+
+  void offer_kept() {
+    // The handler may close the stream, which clears kept_: it reads from a string of its own.
+    std::string bytes;
+    bytes.swap(kept_);
+    const std::size_t used = handler_->on_data(bytes);
+    WHERRY_ASSERT(used <= bytes.size());
+    if (!socket_.is_open() || lingering_ || used == bytes.size()) return;
+    bytes.erase(0, used);
+    kept_.swap(bytes);
+  }
+
+  void lost(const std::string& reason) {
+    StreamHandler* handler = handler_;
+    close();
+    if (handler) handler->on_lost(reason);
+  }
+
+  EventLoop::Impl& loop_;
+  asio::posix::stream_descriptor socket_;
+  asio::steady_timer linger_timer_;
+  StreamHandler* handler_ = nullptr;
+  OutputBuffer out_;
+  std::string kept_;  // What the handler did not take.
+  bool queued_ = false;
+  bool paused_ = false;
+  bool offer_posted_ = false;
+  bool waiting_to_read_ = false;
+  bool waiting_to_write_ = false;
+  bool had_to_wait_ = false;
+  bool lingering_ = false;
+};
+
+class SocketStream final : public Stream {
+ public:
+  SocketStream(EventLoop& loop, int socket)
+      : state_(std::make_shared<StreamState>(loop, socket)),
+        local_(local_address(socket)),
+        peer_(peer_address(socket)) {}
+  ~SocketStream() override {
+    if (!state_->lingering()) state_->close();
+  }
+
+  void start(StreamHandler& handler) override { state_->start(handler); }
+  OutputBuffer& out() override { return state_->out(); }
+  void flush_soon() override { state_->flush_soon(); }
+  void pause_reading() override { state_->pause_reading(); }
+  void read_on() override { state_->read_on(); }
+  void close_after_flush(std::chrono::milliseconds linger) override { state_->close_after_flush(linger); }
+  void close() override { state_->close(); }
+  Address local() const override { return local_; }
+  Address peer() const override { return peer_; }
+
+ private:
+  std::shared_ptr<StreamState> state_;
+  Address local_;
+  Address peer_;
+};
+
+}  // namespace
+
+std::unique_ptr<Stream> adopt(EventLoop& loop, int socket) {
+  return std::make_unique<SocketStream>(loop, socket);
+}
+
+}  // namespace wherry::net
