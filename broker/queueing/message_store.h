@@ -1,8 +1,8 @@
 // MessageStore: what a queue asks of the disk. One store serves all queues of a shard.
 //
-// A record becomes durable some time after it was handed over; the store says up to which Lsn that has happened. Lsns grow
-// in the order of the calls. Lsn 0 means "nothing to wait for".
-// Threads: the shard's. Errors: a store that cannot keep its promise stops the process rather than lie.
+// A record becomes durable some time after it was handed over; the store says up to which Lsn that has happened. Lsns
+// grow in the order of the calls. Lsn 0 means "nothing to wait for". Threads: the shard's. Errors: a store that cannot
+// keep its promise stops the process rather than lie.
 #pragma once
 
 #include <cstdint>
@@ -15,6 +15,7 @@ namespace wherry::broker {
 using QueueId = std::uint64_t;
 using Position = std::uint64_t;  // Of a message in its queue: grows by one with each message, never used twice.
 using Lsn = std::uint64_t;
+constexpr Position no_position = 0;  // The first message of a queue has position 1.
 
 class MessageStore {
  public:
@@ -24,7 +25,7 @@ class MessageStore {
   virtual Lsn append(QueueId queue, Position at, const MessageRef& message) = 0;
   // The message is settled (acked, dropped, dead-lettered): it must not come back.
   virtual Lsn settle(QueueId queue, Position at) = 0;
-  // A delivery was attempted: the count survives a restart.
+  // A delivery came back (requeue, channel or consumer gone): the count survives a restart.
   virtual void attempted(QueueId queue, Position at, std::uint32_t delivery_count) = 0;
   // All messages below the position are settled, at once.
   virtual Lsn settle_below(QueueId queue, Position end) = 0;

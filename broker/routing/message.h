@@ -1,14 +1,16 @@
-// Message: what was published, immutable once sealed: one block that holds exchange, routing key, properties as received
-// and body, shared by every queue it was routed to.
+// Message: what was published, immutable once sealed: one block that holds exchange, routing key, properties as
+// received and body, shared by every queue it was routed to.
 //
 // Lifetime: intrusive reference count; the last MessageRef frees the block. Threads: a sealed message may be read, and
-// its count changed, on any thread. Limits: exchange and routing key 255 bytes, properties 4 GiB, body max_message_size.
+// its count changed, on any thread. Limits: exchange and routing key 255 bytes, properties 4 GiB, body
+// max_message_size.
 #pragma once
 
 #include <atomic>
-#include <boost/smart_ptr/intrusive_ptr.hpp>
 #include <cstdint>
 #include <string_view>
+
+#include <boost/smart_ptr/intrusive_ptr.hpp>
 
 #include "base/output_buffer.h"
 
@@ -43,6 +45,9 @@ class Message {
   std::uint64_t published_ms() const { return published_ms_; }
   // Bytes of memory the block takes.
   std::size_t footprint() const { return sizeof(Message) + head_size() + body_size_; }
+
+  // The same message published at another time: what comes out of a delay.
+  static MessageRef restamped(const MessageRef& message, std::uint64_t published_ms);
 
   // Keeps the message alive for as long as bytes of it are on their way to a socket.
   Pin pin() const;

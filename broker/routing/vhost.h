@@ -1,8 +1,8 @@
 // Vhost: the topology of one virtual host: exchanges, queues by name, bindings, and where a message goes.
 //
-// Pure: no sockets, no threads, no messages kept. Every rule a client can notice is RabbitMQ's, error text included; the
-// errors of each function are named at it. Changes move version(), so that a caller may keep what route() gave until then.
-// Threads: one at a time; the broker wraps it in a lock (see broker/shard).
+// Pure: no sockets, no threads, no messages kept. Every rule a client can notice is RabbitMQ's, error text included;
+// the errors of each function are named at it. Changes move version(), so that a caller may keep what route() gave
+// until then. Threads: one at a time; the broker wraps it in a lock (see broker/shard).
 #pragma once
 
 #include <atomic>
@@ -44,7 +44,7 @@ using QueueEntryRef = std::shared_ptr<QueueEntry>;
 
 struct ExchangeSpec {
   std::string name;
-  std::string type;  // direct | fanout | topic | headers
+  std::string type;  // direct | fanout | topic | headers | x-delayed-message (its own type in x-delayed-type)
   bool durable = false;
   bool auto_delete = false;
   bool internal = false;
@@ -72,8 +72,8 @@ class Vhost {
   std::uint64_t version() const;
 
   // --- exchanges ---
-  // 403 the default exchange, or creating a name with "amq." in front; 406 when it differs from what exists ("inequivalent
-  // arg ..."); 503 for an unknown type as RabbitMQ 3.10 has it; passive: 404 when missing.
+  // 403 the default exchange, or creating a name with "amq." in front; 406 when it differs from what exists
+  // ("inequivalent arg ..."); 503 for an unknown type as RabbitMQ 3.10 has it; passive: 404 when missing.
   AmqpResult<void> declare_exchange(const ExchangeSpec& spec, bool passive);
   // 403 default and amq.*; 406 if_unused and bound; a missing one is fine.
   AmqpResult<void> delete_exchange(std::string_view exchange, bool if_unused);
@@ -95,17 +95,26 @@ class Vhost {
   // 403 the default exchange on either side; 404 a missing source or destination; 405 another connection's exclusive
   // queue; 406 bad arguments of a headers binding (x-match).
   AmqpResult<void> bind(const BindingSpec& binding, ConnectionId connection);
-  // As bind; a binding that is not there is fine (RabbitMQ 3.x). The last binding of an auto-delete exchange deletes it.
+  // As bind; a binding that is not there is fine (RabbitMQ 3.x). The last binding of an auto-delete exchange deletes
+  // it.
   AmqpResult<void> unbind(const BindingSpec& binding, ConnectionId connection);
 
   // --- routing ---
-  // The queues, each once, in no order that matters. raw_properties are read only by a headers exchange.
-  // 404 missing exchange; 403 an internal one.
+  // Adds the queues to those in into, each once, in no order that matters: one call per routing key where a message has
+  // several (CC). raw_properties are read only by a headers exchange. A message that reaches no queue goes on to the
+  // exchange's alternate-exchange. 404 missing exchange; 403 an internal one.
   AmqpResult<void> route(std::string_view exchange, std::string_view routing_key, std::string_view raw_properties,
                          std::vector<QueueEntryRef>& into) const;
   // Whether route()'s answer for this exchange depends on routing key alone, so that it may be kept until version()
   // moves: false where a headers exchange can be reached.
   bool routes_by_key_alone(std::string_view exchange) const;
+  // As route(), for what the broker itself publishes (dead letters, delayed messages that are due): an internal
+  // exchange is fine, and a missing one routes nowhere.
+  void route_within(std::string_view exchange, std::string_view routing_key, std::string_view raw_properties,
+                    std::vector<QueueEntryRef>& into) const;
+  // Milliseconds to hold the message back before it is routed: a positive x-delay header on a message to an
+  // x-delayed-message exchange. 0 for everything else. When it is due, route_within() the same exchange and key.
+  std::uint64_t delay_of(std::string_view exchange, std::string_view raw_properties) const;
 
   // --- listing, in name order ---
   std::vector<QueueEntryRef> queues() const;
