@@ -1,0 +1,117 @@
+#include "protocol/amqp/properties.h"
+
+#include <tuple>
+
+#include <fmt/format.h>
+
+#include "protocol/amqp/wire.h"
+
+namespace wherry::amqp {
+
+namespace {
+
+// The fields in wire order, of either struct: bit 15 is the first. Bits 1 and 0 name no property.
+template <class P>
+auto fields(P& p) {
+  return std::tie(p.content_type, p.content_encoding, p.headers, p.delivery_mode, p.priority, p.correlation_id,
+                  p.reply_to, p.expiration, p.message_id, p.timestamp, p.type, p.user_id, p.app_id, p.cluster_id);
+}
+constexpr std::uint16_t no_property = 0x0003;
+
+void read(ByteReader& from, std::optional<std::string_view>& into) {
+  into = read_short_string(from);
+}
+void read(ByteReader& from, std::optional<TableView>& into) {
+  into = TableView{read_long_string(from)};
+}
+void read(ByteReader& from, std::optional<std::uint8_t>& into) {
+  into = from.u8();
+}
+void read(ByteReader& from, std::optional<std::uint64_t>& into) {
+  into = from.u64();
+}
+
+using Writer = ByteWriter<std::string>;
+void write(Writer& to, const std::string& text) {
+  write_short_string(to, text);
+}
+void write(Writer& to, const Table& table) {
+  write_long_string(to, encode_table(table));
+}
+void write(Writer& to, std::uint8_t value) {
+  to.u8(value);
+}
+void write(Writer& to, std::uint64_t value) {
+  to.u64(value);
+}
+
+}  // namespace
+
+Result<PropertiesView> view_properties(std::string_view raw) {
+  ByteReader from(raw);
+  std::uint16_t flags = from.u16();
+  if (!from.ok()) return fail("content header: no property flags");
+  if (flags & no_property) return fail(fmt::format("content header: property flags 0x{:04x} name no property", flags));
+  PropertiesView view;
+  std::uint16_t bit = 0x8000;
+  auto take = [&](auto& field) {
+    if (flags & bit) read(from, field);
+    bit = static_cast<std::uint16_t>(bit >> 1);
+  };
+  std::apply([&](auto&... field) { (take(field), ...); }, fields(view));
+  if (!from.ok()) return fail("content header: ends in the middle of a property");
+  if (!from.at_end()) {
+    return fail(fmt::format("content header: {} bytes behind the last property", from.remaining()));
+  }
+  if (view.headers) {
+    if (auto checked = check_table(*view.headers); !checked) return tl::unexpected(std::move(checked.error()));
+  }
+  return view;
+}
+
+Result<Properties> decode_properties(std::string_view raw) {
+  auto view = view_properties(raw);
+  if (!view) return tl::unexpected(std::move(view.error()));
+  Properties properties;
+  auto copy = [](auto& to, const auto& from) {
+    if (from) to.emplace(*from);
+  };
+  copy(properties.content_type, view->content_type);
+  copy(properties.content_encoding, view->content_encoding);
+  copy(properties.delivery_mode, view->delivery_mode);
+  copy(properties.priority, view->priority);
+  copy(properties.correlation_id, view->correlation_id);
+  copy(properties.reply_to, view->reply_to);
+  copy(properties.expiration, view->expiration);
+  copy(properties.message_id, view->message_id);
+  copy(properties.timestamp, view->timestamp);
+  copy(properties.type, view->type);
+  copy(properties.user_id, view->user_id);
+  copy(properties.app_id, view->app_id);
+  copy(properties.cluster_id, view->cluster_id);
+  if (view->headers) {
+    auto table = decode_table(*view->headers);
+    if (!table) return tl::unexpected(std::move(table.error()));
+    properties.headers = std::move(*table);
+  }
+  return properties;
+}
+
+std::string encode_properties(const Properties& properties) {
+  std::string raw(2, '\0');
+  Writer to(raw);
+  std::uint16_t flags = 0;
+  std::uint16_t bit = 0x8000;
+  auto put = [&](const auto& field) {
+    if (field) {
+      flags |= bit;
+      write(to, *field);
+    }
+    bit = static_cast<std::uint16_t>(bit >> 1);
+  };
+  std::apply([&](const auto&... field) { (put(field), ...); }, fields(properties));
+  store_big(raw.data(), flags);
+  return raw;
+}
+
+}  // namespace wherry::amqp
