@@ -22,3 +22,10 @@ function(wherry_room NAME PATH)
   list(JOIN ROOM_USES "," uses)
   set_property(GLOBAL APPEND PROPERTY WHERRY_ROOMS "${NAME} ${PATH} ${uses}")
 endfunction()
+
+# Writes the rooms to build/PRESET/rooms.txt, where tests/layering reads them. Call after the last room.
+function(wherry_write_rooms)
+  get_property(rooms GLOBAL PROPERTY WHERRY_ROOMS)
+  list(JOIN rooms "\n" text)
+  file(WRITE ${CMAKE_BINARY_DIR}/rooms.txt "${text}\n")
+endfunction()
