@@ -1,0 +1,131 @@
+# shellcheck shell=bash
+# The stages of scripts/test: each is timed, counted and shown in the table at the end. Needs ui.sh and build.sh; TOP is
+# the top of the tree.
+
+STAGES=() # "name|seconds|passed|failed|verdict", in the order they ran
+FUZZ_SECONDS=${WHERRY_FUZZ_SECONDS:-10}
+# What has threads: the event loop, the shards and servers that run on it, the client and the worker.
+THREADED='^unit\.(base|net|shard|server|broker|sdk|worker)'
+
+# GCC 12's sanitizers cannot map their shadow memory where a newer kernel randomises addresses further than they know.
+WITHOUT_RANDOMISATION=()
+if setarch "$(uname -m)" -R true 2>/dev/null; then WITHOUT_RANDOMISATION=(setarch "$(uname -m)" -R); fi
+
+export ASAN_OPTIONS=${ASAN_OPTIONS:-detect_stack_use_after_return=1:strict_string_checks=1}
+export UBSAN_OPTIONS=${UBSAN_OPTIONS:-print_stacktrace=1}
+export TSAN_OPTIONS=${TSAN_OPTIONS:-halt_on_error=1:second_deadlock_stack=1}
+
+# stage PRESET WHAT COMMAND...: a stage without tests of its own, such as a build.
+stage() {
+  local name="$1 $2" began=$SECONDS
+  shift 2
+  heading "$name"
+  if "$@"; then
+    STAGES+=("$name|$((SECONDS - began))|||ok")
+  else
+    STAGES+=("$name|$((SECONDS - began))||1|FAILED")
+    return 1
+  fi
+}
+
+# run_ctest PRESET WHAT OPTION...: the tests of build/PRESET that ctest's OPTIONs select.
+run_ctest() {
+  local preset=$1 what=$2 began=$SECONDS verdict=ok junit passed failed
+  shift 2
+  heading "$preset $what"
+  junit=$TOP/build/$preset/$what.xml
+  rm -f "$junit"
+  "${WITHOUT_RANDOMISATION[@]}" ctest --test-dir "$TOP/build/$preset" "$@" -j "$JOBS" --output-on-failure \
+    --no-tests=ignore --output-junit "$junit" --test-output-size-passed 200000 --test-output-size-failed 400000 |
+    show_ctest || verdict=FAILED
+  read -r passed failed < <(python3 "$TOP/scripts/lib/count_tests.py" "$junit" 2>/dev/null || echo 0 1)
+  if ((passed + failed == 0)); then
+    # A stage that finds nothing to run has tested nothing.
+    warn "no tests found for: $preset $what"
+    verdict=FAILED failed=1
+  fi
+  ((failed == 0)) || verdict=FAILED
+  STAGES+=("$preset $what|$((SECONDS - began))|$passed|$failed|$verdict")
+}
+
+# ctest's words, less the frame around them.
+show_ctest() {
+  grep --line-buffered -v -E '^(Test project|Internal ctest changing| +Start +[0-9]+:|$)' || true
+}
+
+test_threads() {
+  local targets=()
+  stage tsan configure configure_quietly tsan || return 0
+  mapfile -t targets < <(ctest --test-dir "$TOP/build/tsan" -N -R "$THREADED" | sed -n 's/.*: unit\./test-/p')
+  stage tsan build "$TOP/scripts/build" --no-install tsan programs "${targets[@]}" || return 0
+  run_ctest tsan unit -R "$THREADED"
+  run_ctest tsan interop -L interop
+}
+
+configure_quietly() { (cd "$TOP" && cmake --preset "$1" >/dev/null) }
+
+test_fuzz() {
+  local target targets=() passed=0 failed=0 began
+  stage fuzz configure configure_quietly fuzz || return 0
+  mapfile -t targets < <(ninja -C "$TOP/build/fuzz" -t targets all | sed -n 's/^\(fuzz-[a-z0-9_-]*\): phony$/\1/p')
+  if ((${#targets[@]} == 0)); then
+    warn "no fuzz targets found"
+    STAGES+=("fuzz run|0|0|1|FAILED")
+    return 0
+  fi
+  stage fuzz build "$TOP/scripts/build" --no-install fuzz "${targets[@]}" || return 0
+  heading "fuzz: ${#targets[@]} targets, $FUZZ_SECONDS s each"
+  began=$SECONDS
+  local running=0 results
+  results=$(mktemp -d)
+  for target in "${targets[@]}"; do
+    ((running < JOBS)) || { wait -n || true; running=$((running - 1)); }
+    fuzz_one "$target" "$results" &
+    running=$((running + 1))
+  done
+  wait
+  for target in "${targets[@]}"; do
+    if [[ -e $results/$target.ok ]]; then
+      passed=$((passed + 1))
+    else
+      failed=$((failed + 1))
+      say "${RED}$target failed${PLAIN}; its log: build/fuzz/$target.log"
+      tail -n 25 "$TOP/build/fuzz/$target.log"
+    fi
+  done
+  rm -rf "$results"
+  STAGES+=("fuzz run|$((SECONDS - began))|$passed|$failed|$( ((failed)) && echo FAILED || echo ok)")
+}
+
+# Starts from the committed corpus, in a copy: what libFuzzer finds stays out of the tree. An input that breaks the
+# target is left in build/fuzz.
+fuzz_one() {
+  local target=$1 results=$2 corpus
+  corpus=$results/$target.corpus
+  mkdir -p "$corpus"
+  cp -r "$TOP/tests/fuzz/corpus/${target#fuzz-}/." "$corpus/" 2>/dev/null || true
+  if "$TOP/build/fuzz/bin/$target" -max_total_time="$FUZZ_SECONDS" -timeout=10 -rss_limit_mb=2048 \
+    -artifact_prefix="$TOP/build/fuzz/$target-" "$corpus" >"$TOP/build/fuzz/$target.log" 2>&1; then
+    : >"$results/$target.ok"
+  fi
+}
+
+# The table, the line that counts, and the exit status.
+show_stages() {
+  local entry name seconds passed failed verdict all_passed=0 all_failed=0
+  heading "summary"
+  for entry in "${STAGES[@]}"; do
+    IFS='|' read -r name seconds passed failed verdict <<<"$entry"
+    all_passed=$((all_passed + ${passed:-0})) all_failed=$((all_failed + ${failed:-0}))
+    local colour=$GREEN
+    [[ $verdict == ok ]] || colour=$RED
+    if [[ -n $passed ]]; then
+      printf '  %-16s %14s  %s%-6s%s  %5d passed  %d failed\n' "$name" "$(duration "$seconds")" "$colour" "$verdict" "$PLAIN" "$passed" "$failed"
+    else
+      printf '  %-16s %14s  %s%s%s\n' "$name" "$(duration "$seconds")" "$colour" "$verdict" "$PLAIN"
+    fi
+  done
+  printf '  %-16s %14s\n\n' "in all" "$(duration "$SECONDS")"
+  printf '%d passed, %d failed\n' "$all_passed" "$all_failed"
+  ((all_failed == 0))
+}
