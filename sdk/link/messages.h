@@ -48,7 +48,7 @@ using Done = std::function<void(const Report&)>;
 // Names one delivery. It outlives its connection harmlessly: settling a delivery of an earlier connection does nothing,
 // because the broker has requeued that message already.
 struct DeliveryRef {
-  std::uint64_t generation = 0;    // Of the connection.
+  std::uint64_t generation = 0;    // Of the subscription's channel; its link never uses one twice.
   std::uint32_t subscription = 0;  // 0 = nothing.
   std::uint64_t tag = 0;
   friend bool operator==(const DeliveryRef&, const DeliveryRef&) = default;

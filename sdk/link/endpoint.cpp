@@ -1,0 +1,146 @@
+#include "sdk/link/endpoint.h"
+
+#include <charconv>
+#include <optional>
+
+#include <fmt/format.h>
+
+namespace wherry::sdk {
+
+namespace {
+
+int hex_digit(char c) {
+  if (c >= '0' && c <= '9') return c - '0';
+  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
+  return -1;
+}
+
+Result<std::string> percent_decoded(std::string_view text, std::string_view part) {
+  std::string out;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (text[i] != '%') {
+      out += text[i];
+      continue;
+    }
+    const int high = i + 2 < text.size() ? hex_digit(text[i + 1]) : -1;
+    const int low = i + 2 < text.size() ? hex_digit(text[i + 2]) : -1;
+    if (high < 0 || low < 0)
+      return fail(fmt::format("broker URL: a '%' in the {} needs two hex digits behind it", part));
+    out += static_cast<char>(high * 16 + low);
+    i += 2;
+  }
+  return out;
+}
+
+std::optional<std::int64_t> whole_number(std::string_view text) {
+  std::int64_t value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc() || end != text.data() + text.size() || value < 0) return std::nullopt;
+  return value;
+}
+
+Result<void> read_query(std::string_view query, Endpoint& into) {
+  while (!query.empty()) {
+    const std::string_view pair = query.substr(0, query.find('&'));
+    query.remove_prefix(std::min(query.size(), pair.size() + 1));
+    if (pair.empty()) continue;
+    const std::string_view key = pair.substr(0, pair.find('='));
+    const std::string_view text = key.size() < pair.size() ? pair.substr(key.size() + 1) : std::string_view{};
+    const auto number = whole_number(text);
+    if (key == "heartbeat") {
+      if (!number || *number > 65'535) {
+        return fail(fmt::format("broker URL: heartbeat is a number of seconds up to 65535, not \"{}\"", text));
+      }
+      into.heartbeat = std::chrono::seconds(*number);
+    } else if (key == "connection_timeout") {
+      if (!number || *number == 0 || *number > 86'400'000) {
+        return fail(fmt::format(
+            "broker URL: connection_timeout is a number of milliseconds from 1 to 86400000, not \"{}\"", text));
+      }
+      into.connection_timeout = std::chrono::milliseconds(*number);
+    } else {
+      return fail(fmt::format("broker URL: unknown parameter \"{}\"; known are heartbeat and connection_timeout", key));
+    }
+  }
+  return {};
+}
+
+std::string_view trimmed(std::string_view text) {
+  while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
+  while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) text.remove_suffix(1);
+  return text;
+}
+
+}  // namespace
+
+std::string Endpoint::text() const {
+  return fmt::format("amqp://{}@{}{}{}", user, address.text(), virtual_host.starts_with('/') ? "" : "/", virtual_host);
+}
+
+Result<Endpoint> parse_endpoint(std::string_view url) {
+  url = trimmed(url);
+  const auto scheme_end = url.find("://");
+  if (scheme_end == url.npos) {
+    return fail("broker URL: it begins with amqp://, as in amqp://guest:guest@127.0.0.1:5672/");
+  }
+  const std::string_view scheme = url.substr(0, scheme_end);
+  if (scheme == "amqps")
+    return fail("broker URL: amqps is not supported: there is no TLS in this version; use amqp://");
+  if (scheme != "amqp") return fail(fmt::format("broker URL: the scheme is amqp, not \"{}\"", scheme));
+  url.remove_prefix(scheme_end + 3);
+
+  Endpoint out;
+  const std::string_view before_query = url.substr(0, url.find('?'));
+  const std::string_view authority = before_query.substr(0, before_query.find('/'));
+  const auto at = authority.rfind('@');
+  if (at != authority.npos) {
+    const std::string_view login = authority.substr(0, at);
+    const auto colon = login.find(':');
+    auto user = percent_decoded(login.substr(0, colon), "user");
+    if (!user) return tl::unexpected(user.error());
+    out.user = *user;
+    if (colon != login.npos) {
+      auto password = percent_decoded(login.substr(colon + 1), "password");
+      if (!password) return tl::unexpected(password.error());
+      out.password = *password;
+    }
+  }
+  const std::string_view host = at == authority.npos ? authority : authority.substr(at + 1);
+  if (!host.empty()) {
+    auto address = net::parse_address(host, 5672);
+    if (!address) return fail("broker URL: " + address.error().message);
+    if (address->port == 0) return fail("broker URL: the port is a number from 1 to 65535");
+    if (address->host.empty()) address->host = out.address.host;
+    out.address = *address;
+  }
+  if (authority.size() < before_query.size()) {
+    const std::string_view path = before_query.substr(authority.size() + 1);
+    if (path.find('/') != path.npos) return fail("broker URL: a '/' inside the vhost's name is written %2F");
+    auto vhost = percent_decoded(path, "vhost");
+    if (!vhost) return tl::unexpected(vhost.error());
+    if (!vhost->empty()) out.virtual_host = *vhost;
+  }
+  if (before_query.size() < url.size()) {
+    if (auto read = read_query(url.substr(before_query.size() + 1), out); !read) return tl::unexpected(read.error());
+  }
+  return out;
+}
+
+Result<std::vector<Endpoint>> parse_endpoints(std::string_view urls) {
+  std::vector<Endpoint> out;
+  while (true) {
+    const auto end = urls.find(';');
+    if (const auto url = trimmed(urls.substr(0, end)); !url.empty()) {
+      auto endpoint = parse_endpoint(url);
+      if (!endpoint) return tl::unexpected(endpoint.error());
+      out.push_back(*std::move(endpoint));
+    }
+    if (end == urls.npos) break;
+    urls.remove_prefix(end + 1);
+  }
+  if (out.empty()) return fail("broker URL: it is empty");
+  return out;
+}
+
+}  // namespace wherry::sdk

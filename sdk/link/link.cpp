@@ -1,0 +1,228 @@
+#include "sdk/link/link.h"
+
+#include <map>
+#include <memory>
+#include <random>
+#include <utility>
+
+#include "net/stream.h"
+#include "sdk/link/session.h"
+
+namespace wherry::sdk {
+
+namespace {
+
+double random_fraction() {
+  thread_local std::mt19937_64 engine{std::random_device{}()};
+  return std::uniform_real_distribution<double>(0, 1)(engine);
+}
+
+}  // namespace
+
+// The driver: a loop, a socket and a timer for a Session. Handlers hold it weakly, so none runs after the Link is gone.
+struct Link::Impl final : SessionHost, net::StreamHandler, std::enable_shared_from_this<Link::Impl> {
+  Impl(net::EventLoop& on, LinkConfig with, LinkEvents events)
+      : loop(on), config(with), session(*this, std::move(with), std::move(events), random_fraction), timer(on) {}
+
+  // --- SessionHost ---
+  Monotonic now() const override { return std::chrono::steady_clock::now(); }
+
+  void connect(const Endpoint& to, std::chrono::milliseconds timeout) override {
+    connecting =
+        net::connect(loop, to.address, timeout, [weak = weak_from_this()](Result<std::unique_ptr<net::Stream>> result) {
+          auto self = weak.lock();
+          if (!self) return;
+          self->attempted(std::move(result));
+        });
+  }
+
+  void disconnect() override {
+    connecting.reset();
+    if (!stream) return;
+    stream->close_after_flush();
+    stream.reset();  // What is left to write goes out without it.
+  }
+
+  void probe(const Endpoint& at, Declaration what, Done done) override {
+    LinkConfig other = config;
+    other.endpoints = {at};
+    other.name += " probe";
+    const auto id = next_probe++;
+    auto link = std::make_unique<Link>(loop, std::move(other));
+    link->declare(
+        {std::move(what)},
+        [weak = weak_from_this(), id, done = std::move(done)](const Report& report) {
+          auto self = weak.lock();
+          if (!self) return;
+          // Not from inside of the other link: it is destroyed here.
+          self->post([id, done, report](Impl& impl) {
+            impl.probes.erase(id);
+            done(report);
+          });
+        },
+        now() + std::chrono::seconds(5));
+    link->start();
+    probes.emplace(id, std::move(link));
+  }
+
+  // --- net::StreamHandler ---
+  std::size_t on_data(std::string_view bytes) override {
+    auto self = shared_from_this();
+    const std::size_t used = session.receive(bytes);
+    settle();
+    return used;
+  }
+  void on_lost(std::string_view reason) override {
+    auto self = shared_from_this();
+    session.socket_lost(reason);
+    settle();
+  }
+
+  void attempted(Result<std::unique_ptr<net::Stream>> result) {
+    auto gone = std::move(connecting);
+    if (result) {
+      stream = *std::move(result);
+      stream->start(*this);
+      session.connected(stream->out());
+    } else {
+      session.connect_failed(result.error().message);
+    }
+    settle();
+  }
+
+  // After every call into the session: what it wrote goes out, and the timer stands at its next deadline. A deadline
+  // that moved away leaves the timer where it is: it fires early and is set again.
+  void settle() {
+    if (stream && !stream->out().empty()) stream->flush_soon();
+    const Monotonic next = session.next_deadline();
+    if (next >= armed) return;
+    armed = next;
+    timer.set(next, [weak = weak_from_this()] {
+      auto self = weak.lock();
+      if (!self) return;
+      self->armed = Monotonic::max();
+      self->session.on_time();
+      self->settle();
+    });
+  }
+
+  // Always posted, also from the loop's own thread: so the calls of one thread keep their order.
+  template <class Work>
+  void post(Work work) {
+    loop.post([weak = weak_from_this(), work = std::move(work)]() mutable {
+      auto self = weak.lock();
+      if (!self) return;
+      work(*self);
+      self->settle();
+    });
+  }
+
+  net::EventLoop& loop;
+  const LinkConfig config;
+  Session session;
+  net::Timer timer;
+  Monotonic armed = Monotonic::max();
+  std::unique_ptr<net::Connecting> connecting;
+  std::unique_ptr<net::Stream> stream;
+  std::map<std::uint64_t, std::unique_ptr<Link>> probes;
+  std::uint64_t next_probe = 1;
+};
+
+Link::Link(net::EventLoop& loop, LinkConfig config, LinkEvents events)
+    : impl_(std::make_shared<Impl>(loop, std::move(config), std::move(events))) {}
+
+Link::~Link() {
+  auto self = std::move(impl_);
+  self->session.abandon();
+  self->connecting.reset();
+  self->stream.reset();
+  self->timer.cancel();
+  self->probes.clear();
+}
+
+void Link::start() {
+  impl_->session.start();
+  impl_->settle();
+}
+
+void Link::close(std::function<void()> done) {
+  auto self = impl_;
+  self->session.close(std::move(done));
+  self->settle();
+}
+
+bool Link::is_up() const {
+  return impl_->session.is_up();
+}
+std::uint64_t Link::generation() const {
+  return impl_->session.generation();
+}
+const amqp::Table& Link::server_properties() const {
+  return impl_->session.server_properties();
+}
+
+void Link::declare(Topology topology, Done done, Monotonic deadline) {
+  auto self = impl_;
+  self->session.declare(std::move(topology), true, std::move(done), deadline);
+  self->settle();
+}
+
+void Link::publish(Publication message, Done done) {
+  impl_->post([message = std::move(message), done = std::move(done)](Impl& impl) mutable {
+    impl.session.publish(std::move(message), std::move(done));
+  });
+}
+
+void Link::publish_delayed(Publication message, std::string queue, std::chrono::milliseconds delay, Done done) {
+  impl_->post(
+      [message = std::move(message), queue = std::move(queue), delay, done = std::move(done)](Impl& impl) mutable {
+        impl.session.publish_delayed(std::move(message), std::move(queue), delay, std::move(done));
+      });
+}
+
+SubscriptionId Link::subscribe(Subscription what, OnDelivery on_delivery, OnRefused on_refused) {
+  const auto id = impl_->session.consumers().subscribe(std::move(what), std::move(on_delivery), std::move(on_refused));
+  impl_->settle();
+  return id;
+}
+
+void Link::add_queue(SubscriptionId subscription, const std::string& queue) {
+  impl_->session.consumers().add_queue(subscription, queue);
+  impl_->settle();
+}
+
+void Link::remove_queue(SubscriptionId subscription, const std::string& queue) {
+  impl_->session.consumers().remove_queue(subscription, queue);
+  impl_->settle();
+}
+
+void Link::set_prefetch(SubscriptionId subscription, std::uint16_t prefetch) {
+  impl_->post([=](Impl& impl) { impl.session.consumers().set_prefetch(subscription, prefetch); });
+}
+
+void Link::pause(SubscriptionId subscription, std::function<void()> done) {
+  auto self = impl_;
+  self->session.consumers().pause(subscription, std::move(done));
+  self->settle();
+}
+
+void Link::resume(SubscriptionId subscription) {
+  impl_->session.consumers().resume(subscription);
+  impl_->settle();
+}
+
+void Link::unsubscribe(SubscriptionId subscription) {
+  auto self = impl_;
+  self->session.consumers().unsubscribe(subscription);
+  self->settle();
+}
+
+void Link::ack(const DeliveryRef& delivery) {
+  impl_->post([delivery](Impl& impl) { impl.session.consumers().ack(delivery); });
+}
+
+void Link::nack(const DeliveryRef& delivery, bool requeue) {
+  impl_->post([delivery, requeue](Impl& impl) { impl.session.consumers().nack(delivery, requeue); });
+}
+
+}  // namespace wherry::sdk

@@ -1,0 +1,190 @@
+#include "sdk/link/publisher.h"
+
+#include <algorithm>
+#include <optional>
+#include <utility>
+
+#include "base/assert.h"
+#include "base/uuid.h"
+
+namespace wherry::sdk {
+
+struct Publisher::Entry {
+  std::string exchange;
+  std::string routing_key;
+  std::string message_id;
+  std::string raw_properties;
+  std::string body;
+  bool mandatory = true;
+  Done done;  // Empty once reported; the entry then only holds its tag's place.
+  bool reported = false;
+  std::optional<Report> returned;
+  std::optional<Deadlines::iterator> deadline;
+};
+
+Publisher::Publisher(std::size_t max_unconfirmed, std::size_t max_waiting)
+    : max_unconfirmed_(max_unconfirmed), max_waiting_(max_waiting) {}
+Publisher::~Publisher() = default;
+
+void Publisher::up(amqp::Connection& wire, std::uint16_t channel) {
+  WHERRY_ASSERT(!wire_ && in_flight_.empty());
+  wire_ = &wire;
+  channel_ = channel;
+  first_tag_ = 1;
+  pump();
+}
+
+void Publisher::down(const Report* blamed) {
+  wire_ = nullptr;
+  in_flight_bytes_ = 0;
+  std::deque<std::unique_ptr<Entry>> again;
+  for (auto& entry : in_flight_) {
+    if (!entry || entry->reported) continue;
+    entry->returned.reset();
+    again.push_back(std::move(entry));
+  }
+  in_flight_.clear();
+  Done refused;
+  if (blamed && again.size() == 1) {
+    refused = take(*again.front());
+    again.clear();
+    if (suspects_ > 0) --suspects_;
+  } else if (blamed) {
+    suspects_ = std::max(suspects_, again.size());
+  }
+  waiting_.insert(waiting_.begin(), std::make_move_iterator(again.begin()), std::make_move_iterator(again.end()));
+  if (refused) refused(*blamed);
+}
+
+void Publisher::publish(Publication message, Done done, Monotonic now) {
+  if (count_ >= max_waiting_) {
+    if (done) done({Outcome::overloaded, 0, "too many messages wait to be published"});
+    return;
+  }
+  auto entry = std::make_unique<Entry>();
+  if (!message.properties.message_id) message.properties.message_id = random_name(22);
+  entry->message_id = *message.properties.message_id;
+  entry->raw_properties = amqp::encode_properties(message.properties);
+  entry->exchange = std::move(message.exchange);
+  entry->routing_key = std::move(message.routing_key);
+  entry->body = std::move(message.body);
+  entry->mandatory = message.mandatory;
+  entry->done = std::move(done);
+  ++count_;
+  if (message.deadline != Monotonic::max()) {
+    // One that comes too late is reported by the next on_time(), in its turn, like any other.
+    entry->deadline = deadlines_.emplace(std::max(message.deadline, now), entry.get());
+  }
+  waiting_.push_back(std::move(entry));
+  pump();
+}
+
+void Publisher::hold(bool held) {
+  held_ = held;
+  pump();
+}
+
+void Publisher::pump() {
+  if (!wire_ || held_) return;
+  const std::size_t window = suspects_ > 0 ? 1 : max_unconfirmed_;
+  while (!waiting_.empty() && in_flight_.size() < window &&
+         (in_flight_bytes_ < max_unconfirmed_bytes || in_flight_.empty())) {
+    auto entry = std::move(waiting_.front());
+    waiting_.pop_front();
+    send(*entry);
+    in_flight_bytes_ += entry->body.size();
+    in_flight_.push_back(std::move(entry));
+  }
+}
+
+void Publisher::send(Entry& entry) {
+  amqp::BasicPublish method;
+  method.exchange = entry.exchange;
+  method.routing_key = entry.routing_key;
+  method.mandatory = entry.mandatory;
+  wire_->send_content(channel_, amqp::Method(method), entry.raw_properties, entry.body);
+}
+
+void Publisher::settle(std::uint64_t tag, bool multiple, Outcome outcome) {
+  const std::uint64_t past = first_tag_ + in_flight_.size();
+  if (multiple && tag == 0) tag = past - 1;
+  if (tag < first_tag_ || tag >= past) return;  // Nothing of ours: a confirm that was merged twice.
+  std::vector<std::pair<Done, Report>> finished;
+  for (std::uint64_t at = multiple ? first_tag_ : tag; at <= tag; ++at) {
+    auto& entry = in_flight_[at - first_tag_];
+    if (!entry) continue;
+    in_flight_bytes_ -= entry->body.size();
+    if (suspects_ > 0) --suspects_;
+    if (!entry->reported) {
+      Report report{outcome, 0, {}};
+      if (entry->returned) report = *std::move(entry->returned);
+      if (report.outcome == Outcome::refused) report.text = "the broker did not take the message (nack)";
+      finished.emplace_back(take(*entry), std::move(report));
+    }
+    entry.reset();
+  }
+  while (!in_flight_.empty() && !in_flight_.front()) {
+    in_flight_.pop_front();
+    ++first_tag_;
+  }
+  pump();
+  for (auto& [done, report] : finished) {
+    if (done) done(report);
+  }
+}
+
+void Publisher::on_return(const amqp::BasicReturn& method, std::string_view message_id) {
+  for (auto& entry : in_flight_) {
+    if (!entry || entry->returned || entry->message_id != message_id || entry->exchange != method.exchange ||
+        entry->routing_key != method.routing_key) {
+      continue;
+    }
+    entry->returned = Report{Outcome::unroutable, method.reply_code, std::string(method.reply_text)};
+    return;
+  }
+}
+
+// Counts the entry out; what is left of it is its place in line.
+Done Publisher::take(Entry& entry) {
+  WHERRY_ASSERT(!entry.reported);
+  entry.reported = true;
+  if (entry.deadline) deadlines_.erase(*entry.deadline);
+  entry.deadline.reset();
+  --count_;
+  return std::move(entry.done);
+}
+
+void Publisher::on_time(Monotonic now, const Report& late) {
+  std::vector<Done> finished;
+  while (!deadlines_.empty() && deadlines_.begin()->first <= now) {
+    finished.push_back(take(*deadlines_.begin()->second));
+  }
+  if (finished.empty()) return;
+  std::size_t gone_suspects = 0;
+  for (std::size_t i = 0; i < std::min(suspects_, waiting_.size()); ++i) gone_suspects += waiting_[i]->reported;
+  suspects_ -= gone_suspects;
+  std::erase_if(waiting_, [](const auto& entry) { return entry->reported; });
+  for (auto& done : finished) {
+    if (done) done(late);
+  }
+}
+
+Monotonic Publisher::next_deadline() const {
+  return deadlines_.empty() ? Monotonic::max() : deadlines_.begin()->first;
+}
+
+void Publisher::fail_all(const Report& report) {
+  std::vector<Done> finished;
+  for (auto* list : {&in_flight_, &waiting_}) {
+    for (auto& entry : *list) {
+      if (entry && !entry->reported) finished.push_back(take(*entry));
+    }
+  }
+  waiting_.clear();
+  suspects_ = std::min<std::size_t>(suspects_, in_flight_.size());
+  for (auto& done : finished) {
+    if (done) done(report);
+  }
+}
+
+}  // namespace wherry::sdk
