@@ -1,0 +1,246 @@
+#include "broker/routing/arguments.h"
+
+#include <algorithm>
+#include <array>
+
+#include <fmt/format.h>
+
+#include "broker/routing/exchange.h"
+
+namespace wherry::broker {
+
+using amqp::FieldValue;
+using amqp::ReplyCode;
+
+namespace {
+
+constexpr std::int64_t max_expiry_ms = 315'360'000'000;  // Ten years.
+
+// RabbitMQ's names of the types on the wire.
+struct TypeName {
+  std::string_view operator()(std::monostate) const { return "void"; }
+  std::string_view operator()(bool) const { return "bool"; }
+  std::string_view operator()(std::int8_t) const { return "byte"; }
+  std::string_view operator()(std::uint8_t) const { return "unsignedbyte"; }
+  std::string_view operator()(std::int16_t) const { return "short"; }
+  std::string_view operator()(std::uint16_t) const { return "unsignedshort"; }
+  std::string_view operator()(std::int32_t) const { return "signedint"; }
+  std::string_view operator()(std::uint32_t) const { return "unsignedint"; }
+  std::string_view operator()(std::int64_t) const { return "long"; }
+  std::string_view operator()(float) const { return "float"; }
+  std::string_view operator()(double) const { return "double"; }
+  std::string_view operator()(const amqp::Decimal&) const { return "decimal"; }
+  std::string_view operator()(const std::string&) const { return "longstr"; }
+  std::string_view operator()(const amqp::ByteArray&) const { return "binary"; }
+  std::string_view operator()(const amqp::Timestamp&) const { return "timestamp"; }
+  std::string_view operator()(const amqp::FieldArray&) const { return "array"; }
+  std::string_view operator()(const amqp::Table&) const { return "table"; }
+};
+
+std::string bare(const FieldValue& value) {
+  if (auto* text = value.get<std::string>()) return *text;
+  if (auto* bytes = value.get<amqp::ByteArray>()) return bytes->bytes;
+  if (auto* time = value.get<amqp::Timestamp>()) return std::to_string(time->seconds);
+  return amqp::to_string(value);
+}
+
+// An argument's fault as RabbitMQ prints it; empty when there is none.
+using Check = std::string (*)(const FieldValue& value, const amqp::Table& all);
+
+std::string unacceptable(const FieldValue& value) {
+  return fmt::format("{{unacceptable_type,{}}}", type_name(value));
+}
+std::string integer(const FieldValue& value, std::int64_t& into) {
+  return value.integer(into) ? "" : fmt::format("\"expected integer, got {}\"", type_name(value));
+}
+
+std::string expiry(const FieldValue& value, const amqp::Table&) {
+  std::int64_t ms = 0;
+  if (std::string fault = integer(value, ms); !fault.empty()) return fault;
+  if (ms < 0) return fmt::format("{{value_negative,{}}}", ms);
+  if (ms > max_expiry_ms) return fmt::format("{{value_too_large,{}}}", ms);
+  return {};
+}
+std::string positive_expiry(const FieldValue& value, const amqp::Table& all) {
+  std::int64_t ms = 0;
+  return value.integer(ms) && ms == 0 ? "{value_zero,0}" : expiry(value, all);
+}
+std::string count(const FieldValue& value, const amqp::Table&) {
+  std::int64_t number = 0;
+  if (std::string fault = integer(value, number); !fault.empty()) return fault;
+  return number < 0 ? fmt::format("{{value_negative,{}}}", number) : "";
+}
+std::string priority(const FieldValue& value, const amqp::Table& all) {
+  if (std::string fault = count(value, all); !fault.empty()) return fault;
+  std::int64_t number = 0;
+  value.integer(number);
+  return number > 255 ? fmt::format("{{max_value_exceeded,{}}}", number) : "";
+}
+std::string version(const FieldValue& value, const amqp::Table& all) {
+  if (std::string fault = count(value, all); !fault.empty()) return fault;
+  std::int64_t number = 0;
+  value.integer(number);
+  return number == 1 || number == 2 ? "" : fmt::format("\"unsupported queue version '{}'\"", number);
+}
+std::string boolean(const FieldValue& value, const amqp::Table&) {
+  return value.get<bool>() ? "" : unacceptable(value);
+}
+std::string string(const FieldValue& value, const amqp::Table&) {
+  return value.get<std::string>() ? "" : unacceptable(value);
+}
+std::string dead_letter_key(const FieldValue& value, const amqp::Table& all) {
+  if (!value.get<std::string>()) return unacceptable(value);
+  return all.find("x-dead-letter-exchange") ? "" : "routing_key_but_no_dlx_defined";
+}
+std::string dead_letter_strategy(const FieldValue& value, const amqp::Table&) {
+  auto* text = value.get<std::string>();
+  if (!text) return unacceptable(value);
+  return *text == "at-most-once" || *text == "at-least-once" ? "" : "invalid_dlx_strategy";
+}
+std::string overflow(const FieldValue& value, const amqp::Table&) {
+  auto* text = value.get<std::string>();
+  if (!text) return unacceptable(value);
+  return *text == "drop-head" || *text == "reject-publish" || *text == "reject-publish-dlx" ? "" : "invalid_overflow";
+}
+std::string mode(const FieldValue& value, const amqp::Table&) {
+  auto* text = value.get<std::string>();
+  if (!text) return unacceptable(value);
+  return *text == "default" || *text == "lazy" ? "" : fmt::format("\"unsupported queue mode '{}'\"", *text);
+}
+// A quorum queue is what every durable queue here is at the least: one whose confirms are kept. Streams are not queues.
+std::string queue_type(const FieldValue& value, const amqp::Table&) {
+  auto* text = value.get<std::string>();
+  if (!text) return unacceptable(value);
+  return *text == "classic" || *text == "quorum" ? "" : fmt::format("\"unsupported queue type '{}'\"", *text);
+}
+
+struct Rule {
+  std::string_view name;
+  Check check;
+};
+constexpr Rule queue_rules[] = {
+    {"x-queue-type", queue_type},
+    {"x-expires", positive_expiry},
+    {"x-message-ttl", expiry},
+    {"x-dead-letter-exchange", string},
+    {"x-dead-letter-routing-key", dead_letter_key},
+    {"x-dead-letter-strategy", dead_letter_strategy},
+    {"x-max-length", count},
+    {"x-max-length-bytes", count},
+    {"x-max-in-memory-length", count},
+    {"x-max-in-memory-bytes", count},
+    {"x-max-priority", priority},
+    {"x-overflow", overflow},
+    {"x-queue-mode", mode},
+    {"x-queue-version", version},
+    {"x-single-active-consumer", boolean},
+    {"x-delivery-limit", count},
+};
+constexpr auto queue_names = [] {
+  std::array<std::string_view, std::size(queue_rules)> names;
+  for (std::size_t i = 0; i < names.size(); ++i) names[i] = queue_rules[i].name;
+  return names;
+}();
+
+AmqpResult<void> inequivalent(std::string_view name, std::string_view current, std::string_view received,
+                              std::string_view resource) {
+  return refuse(
+      ReplyCode::precondition_failed,
+      fmt::format("inequivalent arg '{}' for {}: received {} but current is {}", name, resource, received, current));
+}
+
+std::string typed(const FieldValue* value) {
+  if (!value) return "none";
+  return fmt::format("the value '{}' of type '{}'", bare(*value), type_name(*value));
+}
+
+}  // namespace
+
+std::string_view type_name(const FieldValue& value) {
+  return std::visit(TypeName{}, value.value);
+}
+
+std::string resource(std::string_view kind, std::string_view name, std::string_view vhost) {
+  return fmt::format("{} '{}' in vhost '{}'", kind, name, vhost);
+}
+
+amqp::AmqpError not_found(std::string_view resource) {
+  return {.code = ReplyCode::not_found, .explanation = fmt::format("no {}", resource), .offender = {}};
+}
+
+tl::unexpected<amqp::AmqpError> refuse(ReplyCode code, std::string explanation) {
+  return tl::unexpected<amqp::AmqpError>({.code = code, .explanation = std::move(explanation), .offender = {}});
+}
+
+AmqpResult<void> check_queue_arguments(const QueueSpec& spec, std::string_view resource) {
+  for (const Rule& rule : queue_rules) {
+    const FieldValue* value = spec.arguments.find(rule.name);
+    if (!value) continue;
+    std::string fault = rule.check(*value, spec.arguments);
+    if (!fault.empty()) {
+      return refuse(ReplyCode::precondition_failed,
+                    fmt::format("invalid arg '{}' for {}: {}", rule.name, resource, fault));
+    }
+  }
+  const std::string* type = spec.arguments.string("x-queue-type");
+  if (type && *type == "quorum") {
+    std::string_view fault = spec.auto_delete ? "auto-delete" : spec.exclusive ? "exclusive-owner" : "non-durable";
+    if (spec.auto_delete || spec.exclusive || !spec.durable) {
+      return refuse(ReplyCode::precondition_failed, fmt::format("invalid property '{}' for {}", fault, resource));
+    }
+  }
+  return {};
+}
+
+AmqpResult<void> check_exchange_arguments(const ExchangeSpec& spec, std::string_view resource) {
+  const FieldValue* alternate = spec.arguments.find("alternate-exchange");
+  if (alternate && !alternate->get<std::string>()) {
+    return refuse(ReplyCode::precondition_failed,
+                  fmt::format("invalid type '{}' for arg 'alternate-exchange' in {}", type_name(*alternate), resource));
+  }
+  if (spec.type == "x-delayed-message") {
+    const std::string* inner = spec.arguments.string("x-delayed-type");
+    if (!inner) {
+      return refuse(ReplyCode::precondition_failed,
+                    "Invalid argument, 'x-delayed-type' must be an existing exchange type");
+    }
+    if (!is_exchange_type(*inner) || *inner == "x-delayed-message") {
+      return refuse(ReplyCode::command_invalid, fmt::format("unknown exchange type '{}'", *inner));
+    }
+  }
+  return {};
+}
+
+AmqpResult<void> same_property(std::string_view name, bool current, bool received, std::string_view resource) {
+  return same_property(name, std::string_view(current ? "true" : "false"), received ? "true" : "false", resource);
+}
+
+AmqpResult<void> same_property(std::string_view name, std::string_view current, std::string_view received,
+                               std::string_view resource) {
+  if (current == received) return {};
+  return inequivalent(name, fmt::format("'{}'", current), fmt::format("'{}'", received), resource);
+}
+
+AmqpResult<void> same_arguments(std::span<const std::string_view> names, const amqp::Table& current,
+                                const amqp::Table& received, std::string_view resource) {
+  for (std::string_view name : names) {
+    const FieldValue* was = current.find(name);
+    const FieldValue* is = received.find(name);
+    if (!was && !is) continue;
+    if (was && is) {
+      if (*was == *is) continue;
+      if (auto same = same_property(name, bare(*was), bare(*is), resource); !same) return same;
+      continue;
+    }
+    const std::string* text = was ? was->get<std::string>() : is->get<std::string>();
+    if (name == "x-queue-type" && text && *text == "classic") continue;
+    return inequivalent(name, typed(was), typed(is), resource);
+  }
+  return {};
+}
+
+std::span<const std::string_view> queue_argument_names() {
+  return queue_names;
+}
+
+}  // namespace wherry::broker

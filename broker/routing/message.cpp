@@ -1,0 +1,60 @@
+#include "broker/routing/message.h"
+
+#include <cstring>
+#include <new>
+
+#include "base/assert.h"
+
+namespace wherry::broker {
+
+boost::intrusive_ptr<Message> Message::create(const Origin& origin) {
+  WHERRY_ASSERT(origin.exchange.size() <= 255 && origin.routing_key.size() <= 255);
+  WHERRY_ASSERT(origin.properties.size() <= UINT32_MAX);
+  std::size_t head = origin.exchange.size() + origin.routing_key.size() + origin.properties.size();
+  void* block = ::operator new(sizeof(Message) + head + origin.body_size);
+  Message* message = new (block) Message;
+  message->exchange_size_ = static_cast<std::uint8_t>(origin.exchange.size());
+  message->routing_key_size_ = static_cast<std::uint8_t>(origin.routing_key.size());
+  message->properties_size_ = static_cast<std::uint32_t>(origin.properties.size());
+  message->delivery_mode_ = origin.delivery_mode;
+  message->priority_ = origin.priority;
+  message->body_size_ = origin.body_size;
+  message->published_ms_ = origin.published_ms;
+  char* to = message->text();
+  for (std::string_view part : {origin.exchange, origin.routing_key, origin.properties}) {
+    if (!part.empty()) std::memcpy(to, part.data(), part.size());
+    to += part.size();
+  }
+  return message;
+}
+
+void Message::append_body(std::string_view fragment) {
+  WHERRY_ASSERT(fragment.size() <= body_size_ - body_filled_);
+  if (fragment.empty()) return;
+  std::memcpy(text() + head_size() + body_filled_, fragment.data(), fragment.size());
+  body_filled_ += fragment.size();
+}
+
+MessageRef Message::restamped(const MessageRef& message, std::uint64_t published_ms) {
+  auto copy = create({.exchange = message->exchange(),
+                      .routing_key = message->routing_key(),
+                      .properties = message->properties(),
+                      .delivery_mode = message->delivery_mode_,
+                      .priority = message->priority_,
+                      .body_size = message->body_size_,
+                      .published_ms = published_ms});
+  copy->append_body(message->body());
+  return copy;
+}
+
+Pin Message::pin() const {
+  intrusive_ptr_add_ref(this);
+  return Pin(this, [](const void* object) { intrusive_ptr_release(static_cast<const Message*>(object)); });
+}
+
+void Message::destroy(const Message* message) {
+  message->~Message();
+  ::operator delete(const_cast<Message*>(message));
+}
+
+}  // namespace wherry::broker
