@@ -52,17 +52,17 @@ struct LinkConfig {
 // What the owner hears. All on the loop's thread.
 struct LinkEvents {
   // Connected and everything was declared, consumed and republished; generation counts connections from 1.
-  std::function<void(std::uint64_t generation)> on_up;
+  std::function<void(std::uint64_t generation)> on_up = {};
   // The connection is gone or an attempt failed; the link goes on trying. denied: wrong user, password or vhost.
-  std::function<void(std::string_view reason, bool denied)> on_down;
+  std::function<void(std::string_view reason, bool denied)> on_down = {};
   // A declaration was refused while recovering; the link goes on without it.
-  std::function<void(const Declaration&, const Report&)> on_declare_refused;
+  std::function<void(const Declaration&, const Report&)> on_declare_refused = {};
   // The broker holds back publishers (memory or disk alarm), or no longer does.
-  std::function<void(bool blocked, std::string_view reason)> on_blocked;
+  std::function<void(bool blocked, std::string_view reason)> on_blocked = {};
 };
 
 struct Subscription {
-  std::vector<std::string> queues;
+  std::vector<std::string> queues = {};
   std::uint16_t prefetch = 1;  // 0 = no limit.
   // channel: the limit counts over all queues of the subscription together (basic.qos global=true): what fair dispatch
   // wants. consumer: the limit holds for each queue on its own.

@@ -27,15 +27,15 @@ std::string_view outcome_name(Outcome outcome);
 struct Report {
   Outcome outcome = Outcome::confirmed;
   std::uint16_t code = 0;  // The broker's reply code, 0 when it said nothing.
-  std::string text;        // One sentence; empty when confirmed.
+  std::string text = {};   // One sentence; empty when confirmed.
   bool ok() const { return outcome == Outcome::confirmed; }
 };
 
 struct Publication {
-  std::string exchange;  // Empty: the default exchange, where the routing key is the queue's name.
-  std::string routing_key;
-  amqp::Properties properties;  // message_id is filled in when absent: returns are matched by it.
-  std::string body;
+  std::string exchange = {};  // Empty: the default exchange, where the routing key is the queue's name.
+  std::string routing_key = {};
+  amqp::Properties properties = {};  // message_id is filled in when absent: returns are matched by it.
+  std::string body = {};
   bool mandatory = true;
   // Until when it is worth trying. A publish that is unconfirmed when the connection breaks is published again after
   // recovery with the same ids, until then: at least once, so a consumer may see it twice.
@@ -57,11 +57,11 @@ struct DeliveryRef {
 struct Delivery {
   DeliveryRef ref;
   std::string queue;  // The subscription's queue that it came from.
-  std::string exchange;
-  std::string routing_key;
+  std::string exchange = {};
+  std::string routing_key = {};
   bool redelivered = false;
-  amqp::Properties properties;
-  std::string body;
+  amqp::Properties properties = {};
+  std::string body = {};
 };
 
 }  // namespace wherry::sdk

@@ -35,28 +35,6 @@ amqp::Table client_properties(const std::string& name) {
 
 }  // namespace
 
-std::string_view outcome_name(Outcome outcome) {
-  switch (outcome) {
-    case Outcome::confirmed:
-      return "confirmed";
-    case Outcome::unroutable:
-      return "unroutable";
-    case Outcome::refused:
-      return "refused";
-    case Outcome::timed_out:
-      return "timed_out";
-    case Outcome::disconnected:
-      return "disconnected";
-    case Outcome::denied:
-      return "denied";
-    case Outcome::overloaded:
-      return "overloaded";
-    case Outcome::closed:
-      return "closed";
-  }
-  return "?";
-}
-
 Session::Session(SessionHost& host, LinkConfig config, LinkEvents events, std::function<double()> random)
     : host_(host),
       config_(std::move(config)),

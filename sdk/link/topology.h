@@ -12,7 +12,7 @@
 namespace wherry::sdk {
 
 struct ExchangeSpec {
-  std::string name;
+  std::string name = {};
   std::string type = "direct";
   bool durable = true;
   bool auto_delete = false;
@@ -23,7 +23,7 @@ struct ExchangeSpec {
 };
 
 struct QueueSpec {
-  std::string name;  // Never empty: names are the client's, so that they are the same after a reconnect.
+  std::string name = {};  // Never empty: names are the client's, so that they are the same after a reconnect.
   bool durable = true;
   bool exclusive = false;
   bool auto_delete = false;
@@ -33,9 +33,9 @@ struct QueueSpec {
 };
 
 struct BindingSpec {
-  std::string source;       // Exchange.
-  std::string destination;  // Queue, or exchange when to_exchange.
-  std::string routing_key;
+  std::string source = {};       // Exchange.
+  std::string destination = {};  // Queue, or exchange when to_exchange.
+  std::string routing_key = {};
   bool to_exchange = false;
   amqp::Table arguments = {};
   friend bool operator==(const BindingSpec&, const BindingSpec&) = default;
