@@ -1,19 +1,26 @@
 // The protocol machine of one AMQP connection, for either side, without a socket: bytes in, events and bytes out.
 //
-// What it does: the protocol header, the handshake (start, tune, open), frame checks against what was negotiated, channel
-// states (open, closing), the assembly of content (method, header, bodies), heartbeats, and the clean close of channels
-// and of the connection. What it does not do: decide anything about exchanges, queues or users: it asks its Events.
+// What it does: the protocol header, the handshake (start, tune, open), frame checks against what was negotiated,
+// channel states (open, closing), the assembly of content (method, header, bodies), heartbeats, and the clean close of
+// channels and of the connection. What it does not do: decide anything about exchanges, queues or users: it asks its
+// Events.
 //
 // How it is driven: the owner calls receive() with what the socket gave, on_time() when next_deadline() has come, and
-// writes out() to the socket whenever it is not empty. When finished() is true the owner writes what is left in out() and
-// closes the socket. The machine calls Events from inside receive() and on_time(), never otherwise.
+// writes out() to the socket whenever it is not empty. When finished() is true the owner writes what is left in out()
+// and closes the socket. Any call may have written to out() and moved next_deadline(): the owner looks at both
+// afterwards.
+//
+// When events come: from inside receive(), on_time() and on_socket_lost(). What an event's handler causes
+// (close_channel, close) is told after that handler returned, never inside it: a handler may so close the channel it is
+// working for. Called from outside any event, close_channel() and close() tell before they return.
 //
 // Errors of the peer become a close with the right code (AMQP 0-9-1 section 4.10 and RabbitMQ's behaviour); after
 // sending channel.close everything on that channel but close-ok is dropped, likewise for the connection.
-// Threads: one at a time. Lifetime: config, events and out must outlive it. An event may call any member function except
-// receive() and on_time().
+// Threads: one at a time. Lifetime: config, events and out must outlive it. An event may call any member function
+// except receive(), on_time() and the destructor.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -24,42 +31,49 @@
 #include "base/output_buffer.h"
 #include "protocol/amqp/constants.h"
 #include "protocol/amqp/methods.h"
+#include "protocol/amqp/properties.h"
 #include "protocol/amqp/table.h"
 
 namespace wherry::amqp {
 
 // Limits of one connection; offered by the server, accepted or lowered by the client. Zero means no limit or none.
 struct Tuning {
-  std::uint16_t channel_max = 2047;    // Highest channel number.
-  std::uint32_t frame_max = 131072;    // Bytes of a whole frame, at least 4096.
-  std::uint16_t heartbeat_s = 60;      // Seconds; 0 = none.
+  std::uint16_t channel_max = 2047;  // Highest channel number.
+  std::uint32_t frame_max = 131072;  // Bytes of a whole frame, at least 4096.
+  std::uint16_t heartbeat_s = 60;    // Seconds; 0 = none.
 };
 
 // The header frame of a content, in place.
 struct ContentHeader {
   std::uint64_t body_size = 0;
-  std::string_view properties;  // Raw: flags and list; see properties.h. Already checked.
+  std::string_view properties;  // Raw: flags and list, for passing on as they stand. Already checked.
+  PropertiesView view;          // The same, taken apart.
 };
 
 // What the owner hears. Views live until the call returns.
 class ConnectionEvents {
  public:
-  // A whole method on an open channel that carries no content (for the server this includes channel.open and
-  // channel.close, after the machine answered them; handshake, heartbeat and connection.close are the machine's own).
+  // A whole method on an open channel that carries no content. For the server this includes channel.open and
+  // channel.close, after the machine answered them (channel.close before its on_channel_closed). The machine's own, and
+  // never seen here: handshake, heartbeat, connection.close, channel.flow of a client, and each side's close-ok. On
+  // channel 0: connection.update-secret (the server's owner answers it), connection.blocked, unblocked,
+  // update-secret-ok.
   virtual void on_method(std::uint16_t channel, const Method& method) = 0;
 
   // A method that carries content (publish at the server; return, deliver, get-ok at the client) with its header; then
-  // zero or more fragments whose sizes add up to body_size; then the end. Nothing else happens on that channel between.
+  // zero or more fragments whose sizes add up to body_size; then the end. Nothing else happens on that channel between;
+  // when the channel is closed meanwhile the rest is never told.
   virtual void on_content(std::uint16_t channel, const Method& method, const ContentHeader& header) = 0;
   virtual void on_body(std::uint16_t channel, std::string_view fragment) = 0;
   virtual void on_content_end(std::uint16_t channel) = 0;
 
-  // The channel is gone: by close of either side, by an error, or with its connection (then once per open channel).
-  // by_peer: what the peer said in channel.close, or null.
+  // The channel is gone: by close of either side, by an error, or with its connection (then once per channel that was
+  // open, being opened or being closed by us). by_peer: what the peer said in channel.close, or null.
   virtual void on_channel_closed(std::uint16_t channel, const ChannelClose* by_peer) = 0;
 
   // The connection is over: exactly once, after every channel's on_channel_closed.
-  // code 200: a clean close. by_peer: whether the peer began it. lost: no close was exchanged (socket, heartbeat).
+  // code 200: a clean close. by_peer: whether the peer began it. lost: no close was exchanged (socket, heartbeat, no
+  // answer to our close in time); code is then 0, or that of our own close where one was sent or due.
   struct Ended {
     std::uint16_t code = 0;
     std::string text;
@@ -97,19 +111,19 @@ struct ClientEvents : ConnectionEvents {
 };
 
 struct ServerConfig {
-  Table properties;                                // server-properties of connection.start.
+  Table properties;  // server-properties of connection.start.
   std::vector<std::string> mechanisms{"PLAIN", "AMQPLAIN"};
-  Tuning tuning;                                   // Upper bounds that are offered.
+  Tuning tuning;  // Upper bounds that are offered.
   std::chrono::milliseconds handshake_timeout{10'000};
-  std::uint64_t max_message_size = 16u << 20;      // Bytes of a body; above: 406 on the channel.
+  std::uint64_t max_message_size = 16u << 20;  // Bytes of a body; above: 406 on the channel.
 };
 
 struct ClientConfig {
-  Table properties;       // client-properties of start-ok.
+  Table properties;  // client-properties of start-ok.
   std::string mechanism = "PLAIN";
-  std::string response;   // "\0user\0password" for PLAIN.
+  std::string response;  // "\0user\0password" for PLAIN.
   std::string virtual_host = "/";
-  Tuning tuning;          // What we would like; the server's lower bounds win.
+  Tuning tuning;  // What we would like; the server's lower bounds win.
   std::chrono::milliseconds handshake_timeout{10'000};
 };
 
@@ -123,7 +137,8 @@ class Connection {
   virtual ~Connection() = default;
 
   // Takes as many whole frames as bytes holds and returns how many bytes were used; the owner keeps the rest and passes
-  // it again with more behind it. Bodies are taken frame by frame. Stops early (between frames) after hold() was called.
+  // it again with more behind it. Bodies are taken frame by frame. Stops early (between frames) after hold() was
+  // called.
   virtual std::size_t receive(std::string_view bytes, Monotonic now) = 0;
   // Ask receive() to stop after the frame at hand; the owner calls receive() again when it wants to go on.
   virtual void hold() = 0;
@@ -148,14 +163,16 @@ class Connection {
                             std::string_view body, Pin (*make_pin)(const void* context) = nullptr,
                             const void* context = nullptr) = 0;
 
-  // Client: sends channel.open; the answer comes as on_method(channel, ChannelOpenOk).
+  // Client: sends channel.open; the answer comes as on_method(channel, ChannelOpenOk). The number must be closed and
+  // within tuning().channel_max.
   virtual void open_channel(std::uint16_t channel) = 0;
   virtual bool is_open(std::uint16_t channel) const = 0;
 
-  // Sends channel.close (or connection.close where error.closes_connection()); on_channel_closed follows at once for a
-  // server's own error, after close-ok for a client's request.
+  // Sends channel.close (or connection.close where error.closes_connection(), or for channel 0); on_channel_closed
+  // follows at once for a server's own error, after close-ok for a client's request. Does nothing on a channel that is
+  // not open.
   virtual void close_channel(std::uint16_t channel, const AmqpError& error) = 0;
-  // Sends connection.close and waits for close-ok (at most 5 s).
+  // Sends connection.close and waits for close-ok (at most 5 s). The channels are gone at once, the connection then.
   virtual void close(const AmqpError& error) = 0;
   // A clean close with code 200.
   virtual void close_ok(std::string_view text) = 0;

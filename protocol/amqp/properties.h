@@ -17,37 +17,37 @@ namespace wherry::amqp {
 
 // Views into the bytes that were decoded. Absent properties are nullopt.
 struct PropertiesView {
-  std::optional<std::string_view> content_type;
-  std::optional<std::string_view> content_encoding;
-  std::optional<TableView> headers;
-  std::optional<std::uint8_t> delivery_mode;  // 1 transient, 2 persistent.
-  std::optional<std::uint8_t> priority;
-  std::optional<std::string_view> correlation_id;
-  std::optional<std::string_view> reply_to;
-  std::optional<std::string_view> expiration;  // Decimal milliseconds as text.
-  std::optional<std::string_view> message_id;
-  std::optional<std::uint64_t> timestamp;  // POSIX seconds.
-  std::optional<std::string_view> type;
-  std::optional<std::string_view> user_id;
-  std::optional<std::string_view> app_id;
-  std::optional<std::string_view> cluster_id;
+  std::optional<std::string_view> content_type{};
+  std::optional<std::string_view> content_encoding{};
+  std::optional<TableView> headers{};
+  std::optional<std::uint8_t> delivery_mode{};  // 1 transient, 2 persistent.
+  std::optional<std::uint8_t> priority{};
+  std::optional<std::string_view> correlation_id{};
+  std::optional<std::string_view> reply_to{};
+  std::optional<std::string_view> expiration{};  // Decimal milliseconds as text.
+  std::optional<std::string_view> message_id{};
+  std::optional<std::uint64_t> timestamp{};  // POSIX seconds.
+  std::optional<std::string_view> type{};
+  std::optional<std::string_view> user_id{};
+  std::optional<std::string_view> app_id{};
+  std::optional<std::string_view> cluster_id{};
 };
 
 struct Properties {
-  std::optional<std::string> content_type;
-  std::optional<std::string> content_encoding;
-  std::optional<Table> headers;
-  std::optional<std::uint8_t> delivery_mode;
-  std::optional<std::uint8_t> priority;
-  std::optional<std::string> correlation_id;
-  std::optional<std::string> reply_to;
-  std::optional<std::string> expiration;
-  std::optional<std::string> message_id;
-  std::optional<std::uint64_t> timestamp;
-  std::optional<std::string> type;
-  std::optional<std::string> user_id;
-  std::optional<std::string> app_id;
-  std::optional<std::string> cluster_id;
+  std::optional<std::string> content_type{};
+  std::optional<std::string> content_encoding{};
+  std::optional<Table> headers{};
+  std::optional<std::uint8_t> delivery_mode{};
+  std::optional<std::uint8_t> priority{};
+  std::optional<std::string> correlation_id{};
+  std::optional<std::string> reply_to{};
+  std::optional<std::string> expiration{};
+  std::optional<std::string> message_id{};
+  std::optional<std::uint64_t> timestamp{};
+  std::optional<std::string> type{};
+  std::optional<std::string> user_id{};
+  std::optional<std::string> app_id{};
+  std::optional<std::string> cluster_id{};
   friend bool operator==(const Properties&, const Properties&) = default;
 };
 
