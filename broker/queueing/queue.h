@@ -129,8 +129,8 @@ class Queue {
   // A dead letter handed to the environment has been routed: the store may forget it here. Unknown ones (the queue was
   // purged of them, no_position) are fine.
   void dead_lettered(std::span<const Position> positions);
-  // A stand-in had to give it back undelivered: to its place, redelivered and count as they were; the consumer is not
-  // asked again until resume().
+  // A stand-in (never one with no_ack: what it took is settled) had to give it back undelivered: to its place,
+  // redelivered and count as they were; the consumer is not asked again until resume().
   void give_back(Consumer& consumer, std::span<const Position> positions);
 
   // --- the whole ---

@@ -274,6 +274,7 @@ AmqpResult<Vhost::Declared> Vhost::declare_queue(const QueueSpec& wanted, Connec
   if (auto fit = check_queue_arguments(spec, resource); !fit) return tl::unexpected(fit.error());
   auto entry = std::make_shared<QueueEntry>();
   entry->id = next_queue_id.fetch_add(1, std::memory_order_relaxed);
+  entry->vhost = impl_->name;
   entry->spec = std::move(spec);
   entry->owner = owner;
   entry->home = home;

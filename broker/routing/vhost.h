@@ -35,6 +35,7 @@ struct QueueSpec {
 // All but deleted never change, so it may be read from any thread.
 struct QueueEntry {
   std::uint64_t id = 0;  // Unique for the life of the process.
+  std::string vhost;
   QueueSpec spec;
   ConnectionId owner = 0;  // The declaring connection of an exclusive queue, else 0.
   unsigned home = 0;
