@@ -41,7 +41,8 @@ void Declarer::declare(Topology topology, bool remember, Done done, Monotonic de
 void Declarer::connected() {
   WHERRY_ASSERT(!wire_);
   std::erase_if(steps_, [](const Step& step) { return !step.group; });
-  steps_.push_front({std::nullopt, nullptr, false});
+  // Behind what was asked for while there was no connection: publishing and consuming may need it.
+  steps_.push_back({std::nullopt, nullptr, false});
   for (auto at = remembered_.rbegin(); at != remembered_.rend(); ++at) {
     at->stands = false;
     steps_.push_front({at->what, nullptr, false});

@@ -25,7 +25,8 @@ namespace wherry::sdk {
 class Declarer {
  public:
   using OnRefused = std::function<void(const Declaration&, const Report&)>;
-  // recovered: all that was remembered has been declared again, or refused. Once per connection.
+  // recovered: all that was remembered, or asked for before the connection came, has been declared or refused. Once per
+  // connection.
   Declarer(OnRefused on_refused, std::function<void()> recovered)
       : on_refused_(std::move(on_refused)), recovered_(std::move(recovered)) {}
 

@@ -76,6 +76,7 @@ void Session::start() {
 void Session::try_next() {
   retry_at_ = Monotonic::max();
   state_ = State::connecting;
+  step_began_ = host_.now();
   const Endpoint& to = config_.endpoints[endpoint_];
   host_.connect(to, to.connection_timeout);
 }
@@ -91,12 +92,14 @@ void Session::connected(OutputBuffer& out) {
   client_config_.handshake_timeout = to.connection_timeout;
   confirms_ready_ = recovered_ = consumers_settled_ = ended_ = false;
   state_ = State::handshaking;
+  step_began_ = host_.now();
   wire_ = amqp::Connection::client(client_config_, *this, out, host_.now());
 }
 
 void Session::connect_failed(std::string_view reason) {
   if (state_ != State::connecting) return;
   last_reason_ = fmt::format("{}: {}", config_.endpoints[endpoint_].text(), reason);
+  last_silent_ = step_timed_out();
   go_down(false);
 }
 
@@ -164,6 +167,7 @@ void Session::after_machine() {
 
   const Endpoint& at = config_.endpoints[endpoint_];
   last_reason_ = fmt::format("{}: {}", at.text(), end.text.empty() ? "the connection was lost" : end.text);
+  last_silent_ = was_handshake && step_timed_out();
   const bool denied = was_handshake && (end.code == 403 || end.code == 530);
   if (state_ == State::up && host_.now() - up_since_ >= settled_after) {
     backoff_.reset();
@@ -225,8 +229,15 @@ Report Session::late() const {
   if (last_denied_) return {Outcome::denied, 0, last_reason_};
   if (!blocked_reason_.empty()) return {Outcome::timed_out, 0, "the broker holds back publishers: " + blocked_reason_};
   if (state_ == State::up) return {Outcome::timed_out, 0, "the broker did not answer in time"};
-  if (!last_reason_.empty()) return {Outcome::disconnected, 0, last_reason_};
+  if (!last_reason_.empty()) {
+    return {last_silent_ ? Outcome::timed_out : Outcome::disconnected, 0, last_reason_};
+  }
   return {Outcome::timed_out, 0, fmt::format("{} did not answer in time", config_.endpoints[endpoint_].text())};
+}
+
+// Whether the attempt that just failed did so by waiting in vain.
+bool Session::step_timed_out() const {
+  return host_.now() - step_began_ >= config_.endpoints[endpoint_].connection_timeout;
 }
 
 void Session::fail_all(const Report& report) {

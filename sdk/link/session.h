@@ -89,6 +89,7 @@ class Session final : amqp::ClientEvents {
   void go_down(bool denied);
   void finish_close();
   Report late() const;
+  bool step_timed_out() const;
   void fail_all(const Report& report);
   bool connection_stands() const { return state_ == State::restoring || state_ == State::up; }
 
@@ -105,6 +106,7 @@ class Session final : amqp::ClientEvents {
   std::size_t attempts_ = 0;
   std::size_t endpoint_ = 0;  // In use or to be tried next.
   Monotonic retry_at_ = Monotonic::max();
+  Monotonic step_began_{};  // Connecting, then the handshake.
   Monotonic up_since_{};
   std::uint64_t generation_ = 0;
   amqp::Table server_properties_;
@@ -120,6 +122,7 @@ class Session final : amqp::ClientEvents {
   std::string blocked_reason_;
   std::string last_reason_;  // Why there is no connection; empty when none was lost or failed yet.
   bool last_denied_ = false;
+  bool last_silent_ = false;  // The broker's side did not answer at all.
   std::function<void()> close_done_;
 };
 
