@@ -380,6 +380,8 @@ void Vhost::route_within(std::string_view exchange, std::string_view routing_key
 }
 
 bool Vhost::routes_by_key_alone(std::string_view exchange) const {
+  const ExchangeNode* first = std::as_const(*impl_).exchange(exchange);
+  if (first && first->exchange->spec().type == "x-delayed-message") return false;
   std::vector<const ExchangeNode*> to_see;
   auto see = [&](std::string_view name) {
     const ExchangeNode* node = std::as_const(*impl_).exchange(name);
