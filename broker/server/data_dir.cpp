@@ -1,0 +1,56 @@
+#include "broker/server/data_dir.h"
+
+#include <cstdlib>
+#include <string>
+#include <system_error>
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+namespace wherry::broker {
+
+namespace fs = std::filesystem;
+
+fs::path DataDir::default_path() {
+  if (::geteuid() == 0) return "/var/lib/wherry";
+  if (const char* state = std::getenv("XDG_STATE_HOME"); state != nullptr && *state != '\0') {
+    return fs::path(state) / "wherry";
+  }
+  const char* home = std::getenv("HOME");
+  return fs::path(home != nullptr ? home : ".") / ".local/state/wherry";
+}
+
+Result<std::unique_ptr<DataDir>> DataDir::open(const fs::path& path) {
+  std::error_code error;
+  fs::create_directories(path, error);
+  if (error) return fail(fmt::format("data directory {}: {}", path.string(), error.message()));
+  const fs::path lock_path = path / "lock";
+  int lock = ::open(lock_path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+  if (lock < 0) {
+    return fail(fmt::format("data directory {}: cannot write to it: {}", path.string(),
+                            std::generic_category().message(errno)));
+  }
+  if (::flock(lock, LOCK_EX | LOCK_NB) != 0) {
+    char holder[32] = "";
+    const ssize_t size = ::pread(lock, holder, sizeof holder - 1, 0);
+    ::close(lock);
+    return fail(fmt::format(
+        "data directory {}: another broker uses it{}; stop that one, or give --data-dir another", path.string(),
+        size > 0 ? fmt::format(" (process {})", std::string(holder, static_cast<std::size_t>(size))) : ""));
+  }
+  const std::string pid = std::to_string(::getpid());
+  if (::ftruncate(lock, 0) != 0 || ::pwrite(lock, pid.data(), pid.size(), 0) != static_cast<ssize_t>(pid.size())) {
+    auto trouble = std::generic_category().message(errno);
+    ::close(lock);
+    return fail(fmt::format("data directory {}: cannot write to it: {}", path.string(), trouble));
+  }
+  return std::unique_ptr<DataDir>(new DataDir(path, lock));
+}
+
+DataDir::~DataDir() {
+  ::close(lock_);
+}
+
+}  // namespace wherry::broker

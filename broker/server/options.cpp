@@ -1,0 +1,69 @@
+#include "broker/server/options.h"
+
+#include <sstream>
+
+#include <boost/program_options.hpp>
+#include <fmt/format.h>
+
+namespace wherry::broker {
+
+namespace po = boost::program_options;
+
+namespace {
+
+template <class T>
+std::optional<T> given(const po::variables_map& values, const char* name) {
+  return values.count(name) ? std::optional<T>(values[name].as<T>()) : std::nullopt;
+}
+
+std::string help(const po::options_description& options) {
+  std::ostringstream text;
+  text
+      << "wherry-broker: a message broker that speaks AMQP 0-9-1 as RabbitMQ does.\n\n"
+         "Usage: wherry-broker [options]\n\n"
+         "Without options it listens on 127.0.0.1:5672, lets guest/guest in from this machine, and keeps its data in\n"
+         "/var/lib/wherry (as root) or ~/.local/state/wherry. When it is ready it prints one line with its addresses;\n"
+         "its log goes to standard error. SIGTERM or SIGINT stops it cleanly: clients are told, then it exits with "
+         "0.\n\n"
+      << options
+      << "\nExamples:\n"
+         "  wherry-broker                                        the defaults\n"
+         "  wherry-broker --amqp 127.0.0.1:0 --data-dir /tmp/w   any free port: read it from the ready line\n"
+         "  wherry-broker --config config/broker.yaml --shards 2 vhosts, users and queues from a file\n\n"
+         "Every key of the file can be set as WHERRY_..., see docs/configuration.md.\n";
+  return text.str();
+}
+
+}  // namespace
+
+Result<Options> parse_options(int argc, const char* const* argv) {
+  po::options_description all("Options", 100, 60);
+  all.add_options()("help,h", "this text")("version,V", "the version")(
+      "config,c", po::value<std::string>()->value_name("FILE"),
+      "configuration (YAML); config/broker.yaml shows every key")(
+      "data-dir,d", po::value<std::string>()->value_name("DIR"),
+      "where the broker keeps its data; created when missing")(
+      "amqp,a", po::value<std::string>()->value_name("HOST:PORT"),
+      "where to listen for AMQP (127.0.0.1:5672); port 0 picks a free one")(
+      "shards,s", po::value<unsigned>()->value_name("N"),
+      "threads that share the connections and queues (1); more pay on a machine with cores to spare")(
+      "log-level,l", po::value<std::string>()->value_name("LEVEL"), "debug, info, warning, error or off (info)");
+  try {
+    po::variables_map values;
+    po::store(po::command_line_parser(argc, argv).options(all).positional({}).run(), values);
+    po::notify(values);
+    Options options;
+    if (values.count("help")) options.answer = help(all);
+    if (values.count("version")) options.answer = "wherry-broker " WHERRY_VERSION "\n";
+    options.config = given<std::string>(values, "config");
+    options.data_dir = given<std::string>(values, "data-dir");
+    options.amqp = given<std::string>(values, "amqp");
+    options.shards = given<unsigned>(values, "shards");
+    options.log_level = given<std::string>(values, "log-level");
+    return options;
+  } catch (const po::error& error) {
+    return fail(fmt::format("{}; 'wherry-broker --help' lists the options", error.what()));
+  }
+}
+
+}  // namespace wherry::broker

@@ -1,0 +1,82 @@
+#include "broker/shard/endpoint.h"
+
+#include "broker/shard/shard.h"
+
+namespace wherry::broker {
+
+Endpoint::Endpoint(Shard& shard, const SessionConfig& config, ConnectionId id, std::unique_ptr<net::Stream> stream)
+    : shard_(shard),
+      stream_(std::move(stream)),
+      session_(config, shard, *this, stream_->out(), id, {stream_->peer().text(), stream_->peer().is_loopback()},
+               shard.loop().now()),
+      timer_(shard.loop()) {
+  set_timer();
+}
+
+Endpoint::~Endpoint() = default;
+
+std::size_t Endpoint::on_data(std::string_view bytes) {
+  if (stalled_) {
+    stream_->pause_reading();
+    return 0;
+  }
+  const std::size_t used = session_.receive(bytes, shard_.loop().now());
+  if (used < bytes.size() && session_.waiting() && !over_) stream_->pause_reading();
+  if (!over_) set_timer();
+  return used;
+}
+
+void Endpoint::on_lost(std::string_view reason) {
+  if (over_) return;
+  over_ = true;
+  session_.on_socket_lost(reason);
+  shard_.retire(session_.id());
+}
+
+void Endpoint::on_writable() {
+  session_.on_writable();
+}
+
+void Endpoint::on_output() {
+  if (over_) return;
+  stream_->flush_soon();
+  if (!session_.finished()) return;
+  over_ = true;
+  stream_->close_after_flush();
+  shard_.retire(session_.id());
+}
+
+void Endpoint::on_input_wanted() {
+  if (!over_ && !stalled_) stream_->read_on();
+}
+
+void Endpoint::at_turn_end() {
+  shard_.visit_at_turn_end(session_.id());
+}
+
+void Endpoint::when_durable() {
+  shard_.visit_when_durable(session_.id());
+}
+
+void Endpoint::set_stalled(bool stalled) {
+  stalled_ = stalled;
+  if (stalled_) {
+    stream_->pause_reading();
+  } else if (!over_ && !session_.waiting()) {
+    stream_->read_on();
+  }
+}
+
+void Endpoint::set_timer() {
+  // Deadlines mostly move later (every byte moves the heartbeat's): the timer is left to fire early and set anew then.
+  const Monotonic next = session_.next_deadline();
+  if (next >= timer_at_) return;
+  timer_at_ = next;
+  timer_.set(next, [this] {
+    timer_at_ = Monotonic::max();
+    session_.on_time(shard_.loop().now());
+    if (!over_) set_timer();
+  });
+}
+
+}  // namespace wherry::broker

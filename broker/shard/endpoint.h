@@ -1,0 +1,45 @@
+// Endpoint: one client's socket and its session, on the shard that adopted it.
+//
+// Threads: its shard's. Lifetime: until the session has finished and the stream was flushed; the shard destroys it at
+// the end of the turn in which it said so.
+#pragma once
+
+#include "broker/session/session.h"
+#include "net/stream.h"
+
+namespace wherry::broker {
+
+class Shard;
+
+class Endpoint final : public net::StreamHandler, public SessionOwner {
+ public:
+  Endpoint(Shard& shard, const SessionConfig& config, ConnectionId id, std::unique_ptr<net::Stream> stream);
+  ~Endpoint();
+
+  void start() { stream_->start(*this); }
+  Session& session() { return session_; }
+  bool over() const { return over_; }
+
+  // The shard is behind (a mailbox it feeds is full), or no longer.
+  void set_stalled(bool stalled);
+
+ private:
+  std::size_t on_data(std::string_view bytes) override;
+  void on_lost(std::string_view reason) override;
+  void on_writable() override;
+  void on_output() override;
+  void on_input_wanted() override;
+  void at_turn_end() override;
+  void when_durable() override;
+  void set_timer();
+
+  Shard& shard_;
+  std::unique_ptr<net::Stream> stream_;
+  Session session_;
+  net::Timer timer_;
+  Monotonic timer_at_ = Monotonic::max();
+  bool over_ = false;
+  bool stalled_ = false;
+};
+
+}  // namespace wherry::broker

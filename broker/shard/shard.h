@@ -1,0 +1,160 @@
+// Shard: one thread with its loop, its connections and the queues whose home it is. What happens inside it takes no
+// lock; what concerns another shard goes there as mail, handed over once at the end of each turn.
+//
+// Files: shard.cpp (life, connections, the turn), shard_queues.cpp (Host: near and far), shard_mail.cpp (mail that
+// comes in), shard_time.cpp (dead letters, delayed messages, queues' timers). Threads: everything on the shard's own,
+// except post-like functions which say so.
+#pragma once
+
+#include <deque>
+#include <map>
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "broker/queueing/delay_queue.h"
+#include "broker/session/host.h"
+#include "broker/shard/broker.h"
+#include "broker/shard/endpoint.h"
+#include "broker/shard/far_consumer.h"
+#include "broker/shard/mailbox.h"
+#include "net/event_loop.h"
+
+namespace wherry::broker {
+
+class Shard final : public Host {
+ public:
+  Shard(unsigned index, Shared& shared);
+  ~Shard() override;
+
+  net::EventLoop& loop() { return loop_; }
+  void run();  // The thread's body, until finish() is done.
+
+  // --- from any thread ---
+  Mailbox& mailbox() { return mailbox_; }
+  void adopt(int socket);
+  // Closes every connection; calls done on this shard's thread when the last is gone.
+  void close_all(std::string reason, std::function<void()> done);
+
+  // --- for endpoints ---
+  void retire(ConnectionId id);
+  void visit_at_turn_end(ConnectionId id) { turn_end_visits_.push_back(id); }
+  void visit_when_durable(ConnectionId id) { durable_visits_.push_back(id); }
+
+  // --- for stand-ins and mail ---
+  void send(unsigned to, Mail mail);
+  void drop_stand_in(ConsumerKey key);
+
+  // --- Host ---
+  unsigned shard() const override { return index_; }
+  ConsumerKey next_consumer_key() override { return next_key(); }
+  SharedVhostRef find_vhost(std::string_view name) const override { return shared_.find_vhost(name); }
+  const Users& users() const override { return *shared_.config().users; }
+  std::uint64_t now_ms() const override;
+  Lsn durable() const override { return store_->durable(); }
+  void create_queue(const SharedVhostRef& vhost, const QueueEntryRef& entry) override;
+  void count(const QueueEntryRef& entry, std::function<void(Counts)> reply) override;
+  void delete_queue(const SharedVhostRef& vhost, const QueueEntryRef& entry, DeleteIf condition,
+                    std::function<void(AmqpResult<std::uint32_t>)> reply) override;
+  void purge(const QueueEntryRef& entry, std::function<void(std::uint32_t)> reply) override;
+  std::optional<Queue::Accepted> publish(const QueueEntryRef& entry, const MessageRef& message,
+                                         const PublishTicket& ticket) override;
+  Lsn publish_later(const SharedVhostRef& vhost, const MessageRef& message, std::uint64_t due_ms) override;
+  void consume(const SharedVhostRef& vhost, const QueueEntryRef& entry, ChannelConsumer& consumer,
+               const ConsumerOptions& options, std::function<void(AmqpResult<void>)> reply) override;
+  void cancel(const SharedVhostRef& vhost, const QueueEntryRef& entry, ChannelConsumer& consumer) override;
+  void forget_consumer(ConsumerKey key) override;
+  void resume(const QueueEntryRef& entry, ChannelConsumer& consumer) override;
+  void set_prefetch(const QueueEntryRef& entry, ChannelConsumer& consumer, std::uint32_t prefetch) override;
+  void get(const QueueEntryRef& entry, ConnectionId connection, bool no_ack,
+           std::function<void(std::optional<Got>)> reply) override;
+  void settle(const QueueEntryRef& entry, ConsumerKey consumer, Settlement how,
+              std::span<const Position> positions) override;
+
+ private:
+  // A queue at home here.
+  struct Home;
+  // A consumer of a channel here. away: what it needs when its queue is far.
+  struct Local {
+    ChannelConsumer* consumer = nullptr;
+    unsigned queue_home = 0;
+    std::uint32_t epoch = 0;     // Resumes so far.
+    bool refusing = false;       // It refused; whatever comes before resume() goes back.
+    std::vector<Position> took;  // In this turn, not yet told to the home.
+  };
+
+  std::uint64_t next_key();
+  void end_turn();
+  void flush_mail();
+  void check_stall();
+  void read_mail();
+
+  // --- shard_queues.cpp: at the queue's home ---
+  Home* find_home(QueueId id);
+  bool near(const QueueEntryRef& entry) const { return entry->home == index_; }
+  Consumer* find_consumer_here(ConsumerKey key);
+  void settle_here(QueueId queue, ConsumerKey consumer, Settlement how, std::span<const Position> positions);
+  AmqpResult<std::uint32_t> delete_here(const SharedVhostRef& vhost, QueueId queue, DeleteIf condition);
+  void after_consumer_left(QueueId queue);
+  Counts count_here(QueueId queue);
+  // Runs ask(shard) at the entry's home, and reply(what it gave) here.
+  template <class Ask, class Reply>
+  void ask_home(const QueueEntryRef& entry, Ask ask, Reply reply);
+  AmqpResult<void> add_consumer_here(const QueueEntry& entry, const SharedVhost& vhost, Consumer& consumer,
+                                     const ConsumerOptions& options);
+  void remove_consumer_here(QueueId queue, Consumer& consumer);
+
+  // --- shard_mail.cpp ---
+  void read(mail::Publish& mail);
+  void read(mail::Settle& mail);
+  void read(mail::Resume& mail);
+  void read(mail::Took& mail);
+  void read(mail::GiveBack& mail);
+  void read(mail::Deliver& mail);
+  void read(mail::Published& mail);
+  void read(mail::QueueDeleted& mail);
+  void read(mail::Call& mail) { mail.run(*this); }
+
+  // --- shard_time.cpp ---
+  void route_dead_letters();
+  void fire_delayed();
+  void set_delay_timer();
+  void on_durable();
+
+  const unsigned index_;
+  Shared& shared_;
+  net::EventLoop loop_;
+  Mailbox mailbox_;
+  std::unique_ptr<MessageStore> store_;
+  std::uint64_t last_key_ = 0;
+
+  std::unordered_map<QueueId, std::unique_ptr<Home>> homes_;
+  std::unordered_map<ConsumerKey, Local> locals_;
+  std::unordered_map<ConsumerKey, std::unique_ptr<FarConsumer>> stand_ins_;
+  std::unordered_map<ConnectionId, std::unique_ptr<Endpoint>> endpoints_;
+  std::vector<ConnectionId> retired_;
+  std::vector<ConnectionId> turn_end_visits_;
+  std::vector<std::vector<Mail>> outgoing_;                   // By shard.
+  std::vector<ConsumerKey> took_;                             // Consumers that took something in this turn.
+  std::vector<std::pair<QueueId, DeadLetter>> dead_letters_;  // Of this turn, with their queue.
+  struct Delayed {
+    SharedVhostRef vhost;
+    DelayQueue queue;
+  };
+  std::map<std::string, Delayed> delayed_;  // By vhost.
+  net::Timer delay_timer_{loop_};
+  std::uint64_t delay_timer_at_ = 0;
+  struct FarConfirm {  // A publish from another shard that waits for our store.
+    Lsn durable_at = 0;
+    unsigned from = 0;
+    mail::Published answer;
+  };
+  std::deque<FarConfirm> far_confirms_;
+  std::vector<ConnectionId> durable_visits_;  // Sessions with confirms that wait for the store.
+  bool stalled_ = false;
+  net::Timer stall_timer_{loop_};
+  std::function<void()> all_closed_;  // Set by close_all().
+};
+
+}  // namespace wherry::broker

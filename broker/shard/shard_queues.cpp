@@ -1,0 +1,234 @@
+// What sessions ask of queues: done here when the queue is near, sent to its home when it is far.
+#include <fmt/format.h>
+
+#include "broker/shard/home.h"
+#include "broker/shard/shard.h"
+
+namespace wherry::broker {
+
+using amqp::ReplyCode;
+
+namespace {
+tl::unexpected<amqp::AmqpError> refuse(ReplyCode code, std::string text) {
+  return tl::unexpected<amqp::AmqpError>(amqp::AmqpError{code, std::move(text), {}, false});
+}
+}  // namespace
+
+template <class Ask, class Reply>
+void Shard::ask_home(const QueueEntryRef& entry, Ask ask, Reply reply) {
+  if (near(entry)) return reply(ask(*this));
+  send(entry->home, mail::Call{[ask = std::move(ask), reply = std::move(reply), from = index_](Shard& there) mutable {
+         auto answer = ask(there);
+         there.send(from, mail::Call{[answer = std::move(answer), reply = std::move(reply)](Shard&) mutable {
+                      reply(std::move(answer));
+                    }});
+       }});
+}
+
+// --- at the queue's home ---------------------------------------------------------------------------------------------
+
+Shard::Home* Shard::find_home(QueueId id) {
+  auto found = homes_.find(id);
+  return found == homes_.end() ? nullptr : found->second.get();
+}
+
+Consumer* Shard::find_consumer_here(ConsumerKey key) {
+  if (key == 0) return nullptr;
+  if (auto found = stand_ins_.find(key); found != stand_ins_.end()) return found->second.get();
+  if (auto found = locals_.find(key); found != locals_.end()) return found->second.consumer;
+  return nullptr;
+}
+
+void Shard::settle_here(QueueId queue, ConsumerKey consumer, Settlement how, std::span<const Position> positions) {
+  Home* home = find_home(queue);
+  if (home == nullptr) return;
+  Consumer* from = find_consumer_here(consumer);
+  switch (how) {
+    case Settlement::ack:
+      return home->queue.ack(from, positions);
+    case Settlement::requeue:
+      return home->queue.requeue(from, positions);
+    case Settlement::discard:
+      return home->queue.discard(from, positions);
+  }
+}
+
+Host::Counts Shard::count_here(QueueId queue) {
+  Home* home = find_home(queue);
+  if (home == nullptr) return {};
+  home->queue.touch();
+  return {home->queue.ready_count(), home->queue.consumer_count()};
+}
+
+AmqpResult<std::uint32_t> Shard::delete_here(const SharedVhostRef& vhost, QueueId queue, DeleteIf condition) {
+  Home* home = find_home(queue);
+  if (home == nullptr) return 0;
+  const std::string& name = home->entry->spec.name;
+  if (condition.unused && home->queue.consumer_count() > 0) {
+    return refuse(ReplyCode::precondition_failed, fmt::format("queue '{}' in vhost '{}' in use", name, vhost->name()));
+  }
+  if (condition.empty && home->queue.ready_count() > 0) {
+    return refuse(ReplyCode::precondition_failed,
+                  fmt::format("queue '{}' in vhost '{}' not empty", name, vhost->name()));
+  }
+  vhost->write([&](Vhost& topology) { topology.remove_queue(home->entry); });
+  const std::uint32_t count = home->queue.ready_count();
+  auto node = homes_.extract(queue);
+  node.mapped()->queue.delete_all();
+  return count;
+}
+
+void Shard::after_consumer_left(QueueId queue) {
+  Home* home = find_home(queue);
+  if (home == nullptr || !home->entry->spec.auto_delete) return;
+  if (home->queue.consumer_count() == 0 && home->queue.ever_consumed()) delete_here(home->vhost, queue, {});
+}
+
+AmqpResult<void> Shard::add_consumer_here(const QueueEntry& entry, const SharedVhost& vhost, Consumer& consumer,
+                                          const ConsumerOptions& options) {
+  Home* home = find_home(entry.id);
+  if (home == nullptr) {
+    return refuse(ReplyCode::not_found, fmt::format("no queue '{}' in vhost '{}'", entry.spec.name, vhost.name()));
+  }
+  return home->queue.add_consumer(consumer, options);
+}
+
+void Shard::remove_consumer_here(QueueId queue, Consumer& consumer) {
+  Home* home = find_home(queue);
+  if (home == nullptr) return;
+  home->queue.remove_consumer(consumer);
+  after_consumer_left(queue);
+}
+
+void Shard::drop_stand_in(ConsumerKey key) {
+  stand_ins_.erase(key);
+}
+
+// --- Host ------------------------------------------------------------------------------------------------------------
+
+void Shard::create_queue(const SharedVhostRef& vhost, const QueueEntryRef& entry) {
+  auto& home = homes_[entry->id] = std::make_unique<Home>(*this, vhost, entry);
+  home->queue.recover();
+}
+
+void Shard::count(const QueueEntryRef& entry, std::function<void(Counts)> reply) {
+  ask_home(
+      entry, [id = entry->id](Shard& there) { return there.count_here(id); }, std::move(reply));
+}
+
+void Shard::delete_queue(const SharedVhostRef& vhost, const QueueEntryRef& entry, DeleteIf condition,
+                         std::function<void(AmqpResult<std::uint32_t>)> reply) {
+  ask_home(
+      entry, [vhost, id = entry->id, condition](Shard& there) { return there.delete_here(vhost, id, condition); },
+      std::move(reply));
+}
+
+void Shard::purge(const QueueEntryRef& entry, std::function<void(std::uint32_t)> reply) {
+  ask_home(
+      entry,
+      [id = entry->id](Shard& there) {
+        Home* home = there.find_home(id);
+        return home ? home->queue.purge() : 0;
+      },
+      std::move(reply));
+}
+
+std::optional<Queue::Accepted> Shard::publish(const QueueEntryRef& entry, const MessageRef& message,
+                                              const PublishTicket& ticket) {
+  if (near(entry)) {
+    Home* home = find_home(entry->id);
+    return home ? home->queue.publish(message) : Queue::Accepted{};
+  }
+  send(entry->home, mail::Publish{entry->id, message, index_, ticket});
+  // Without a confirm nobody waits for the answer.
+  if (ticket.tag == 0) return Queue::Accepted{};
+  return std::nullopt;
+}
+
+void Shard::consume(const SharedVhostRef& vhost, const QueueEntryRef& entry, ChannelConsumer& consumer,
+                    const ConsumerOptions& options, std::function<void(AmqpResult<void>)> reply) {
+  const ConsumerKey key = consumer.key();
+  locals_[key] = Local{&consumer, entry->home, 0, false, {}};
+  if (near(entry)) return reply(add_consumer_here(*entry, *vhost, consumer, options));
+  ask_home(
+      entry,
+      [vhost, entry, key, options, from = index_](Shard& there) -> AmqpResult<void> {
+        Home* home = there.find_home(entry->id);
+        if (home == nullptr) {
+          return refuse(ReplyCode::not_found,
+                        fmt::format("no queue '{}' in vhost '{}'", entry->spec.name, vhost->name()));
+        }
+        auto& stand_in = there.stand_ins_[key] =
+            std::make_unique<FarConsumer>(there, from, key, home->queue, options.no_ack);
+        ConsumerOptions at_home = options;
+        at_home.no_ack = false;
+        if (options.no_ack) at_home.prefetch = 0;
+        auto added = there.add_consumer_here(*entry, *vhost, *stand_in, at_home);
+        if (!added) there.drop_stand_in(key);
+        return added;
+      },
+      std::move(reply));
+}
+
+void Shard::cancel(const SharedVhostRef&, const QueueEntryRef& entry, ChannelConsumer& consumer) {
+  if (near(entry)) return remove_consumer_here(entry->id, consumer);
+  // What it took must be told before the stand-in is gone.
+  if (auto found = locals_.find(consumer.key()); found != locals_.end() && !found->second.took.empty()) {
+    send(entry->home, mail::Took{consumer.key(), std::exchange(found->second.took, {})});
+  }
+  send(entry->home, mail::Call{[id = entry->id, key = consumer.key()](Shard& there) {
+         auto node = there.stand_ins_.extract(key);
+         if (node) there.remove_consumer_here(id, *node.mapped());
+       }});
+}
+
+void Shard::forget_consumer(ConsumerKey key) {
+  locals_.erase(key);
+}
+
+void Shard::resume(const QueueEntryRef& entry, ChannelConsumer& consumer) {
+  if (near(entry)) {
+    if (Home* home = find_home(entry->id)) home->queue.resume(consumer);
+    return;
+  }
+  auto found = locals_.find(consumer.key());
+  if (found == locals_.end()) return;
+  found->second.refusing = false;
+  send(entry->home, mail::Resume{consumer.key(), ++found->second.epoch});
+}
+
+void Shard::set_prefetch(const QueueEntryRef& entry, ChannelConsumer& consumer, std::uint32_t prefetch) {
+  if (near(entry)) {
+    if (Home* home = find_home(entry->id)) home->queue.set_prefetch(consumer, prefetch);
+    return;
+  }
+  send(entry->home, mail::Call{[key = consumer.key(), prefetch](Shard& there) {
+         auto found = there.stand_ins_.find(key);
+         if (found != there.stand_ins_.end()) found->second->set_prefetch(prefetch);
+       }});
+}
+
+void Shard::get(const QueueEntryRef& entry, ConnectionId connection, bool no_ack,
+                std::function<void(std::optional<Got>)> reply) {
+  ask_home(
+      entry,
+      [id = entry->id, no_ack](Shard& there) -> std::optional<Got> {
+        Home* home = there.find_home(id);
+        Got got;
+        if (home == nullptr || !home->queue.get(no_ack, got.delivery, got.remaining)) return std::nullopt;
+        return got;
+      },
+      [this, entry, connection, no_ack, reply = std::move(reply)](std::optional<Got> got) {
+        const bool gone = !endpoints_.contains(connection);
+        if (gone && got && !no_ack) settle(entry, 0, Settlement::requeue, {&got->delivery.position, 1});
+        if (!gone) reply(std::move(got));
+      });
+}
+
+void Shard::settle(const QueueEntryRef& entry, ConsumerKey consumer, Settlement how,
+                   std::span<const Position> positions) {
+  if (near(entry)) return settle_here(entry->id, consumer, how, positions);
+  send(entry->home, mail::Settle{entry->id, consumer, how, {positions.begin(), positions.end()}});
+}
+
+}  // namespace wherry::broker
