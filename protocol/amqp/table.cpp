@@ -126,11 +126,14 @@ struct Printer {
   void operator()(const std::string& value) const {
     to += '"';
     for (char c : value) {
-      bool plain = static_cast<unsigned char>(c) >= 0x20 && c != '"' && c != '\\' && c != 0x7f;
-      if (plain) {
+      auto octet = static_cast<unsigned char>(c);
+      if (c == '"' || c == '\\') {
+        to += '\\';
+        to += c;
+      } else if (octet >= 0x20 && octet != 0x7f) {
         to += c;
       } else {
-        fmt::format_to(std::back_inserter(to), "\\x{:02x}", static_cast<unsigned char>(c));
+        fmt::format_to(std::back_inserter(to), "\\x{:02x}", octet);
       }
     }
     to += '"';

@@ -188,7 +188,7 @@ TEST_CASE("values print on one line, secrets by their size") {
   table.set("x-max-length", 10);
   table.set("x-mode", "la\"zy\n");
   table.set("list", FieldArray{FieldValue(true), FieldValue(), FieldValue(ByteArray{"abc"})});
-  CHECK(to_string(table) == R"({x-max-length: 10, x-mode: "la\x22zy\x0a", list: [true, null, (3 bytes)]})");
+  CHECK(to_string(table) == R"({x-max-length: 10, x-mode: "la\"zy\x0a", list: [true, null, (3 bytes)]})");
   std::string raw = encode_table(table);
   CHECK(to_string(Method(QueueUnbind{.queue = "q", .exchange = "e", .routing_key = "k", .arguments = {}})) ==
         R"(queue.unbind{ticket: 0, queue: "q", exchange: "e", routing_key: "k", arguments: {}})");
