@@ -15,6 +15,7 @@ namespace examples {
 struct EmailReceipt {
   std::string server;
   std::string message_id;
+  int attempts = 1;  // How often the task ran until it succeeded.
 };
 
 struct SendEmail {
@@ -30,6 +31,7 @@ struct SmsReceipt {
   std::string gateway;
   std::string reference;
   std::string answer;
+  int attempts = 1;
 };
 
 struct SendSms {
@@ -70,6 +72,14 @@ struct TableSummary {
   std::int64_t rows = 0;         // Without the header.
   std::int64_t ragged_rows = 0;  // Rows that have fewer or more cells than the header.
   std::vector<ColumnSummary> columns;
+  int attempts = 1;
+};
+
+// What analysis.summarize reports on its way.
+struct SummaryProgress {
+  std::int64_t bytes_done = 0;
+  std::int64_t bytes_in_all = 0;
+  std::int64_t rows = 0;
 };
 
 struct Summarize {
