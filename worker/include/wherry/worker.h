@@ -1,0 +1,67 @@
+// Worker: takes tasks from queues, runs them on a pool, settles them.
+//
+//   wherry::Worker worker("amqp://127.0.0.1", {.queues = {"email"}, .concurrency = 4});
+//   worker.registry().on<SendEmail>(send_email);
+//   return worker.run();                       // until SIGTERM or SIGINT, or stop() from any thread
+//
+// Guarantee: at least once. A task is acknowledged after it ran and its result was sent; a worker that dies gives its
+// tasks to others. A retry is published as a new message, confirmed, and only then is the old one acknowledged; the
+// broker holds it until its time. What failed for good, cannot be decoded or has no function here goes to the
+// dead-letter queue with its reason and the history of its attempts (docs/worker.md names the headers). Dispatch: fair.
+// The broker gives this worker as many tasks as it has free slots (prefetch = concurrency), so none waits behind a long
+// one while another worker is idle. Stop: run() stops taking tasks, finishes those that run (at most graceful_timeout),
+// returns the rest to their queues.
+//
+// Threads: registering before run(); stop() from any thread, a signal handler excepted. Functions run on the pool's
+// threads. Lifetime: one run() per worker.
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "wherry/registry.h"
+
+namespace wherry {
+
+struct WorkerOptions {
+  std::vector<std::string> queues{"celery"};  // Declared durable when they are missing, as Celery does.
+  unsigned concurrency = 0;                   // Threads; 0 = one a core.
+  unsigned prefetch = 0;                      // Tasks taken at once; 0 = concurrency. More pays for coroutines only.
+  std::string name = {};                      // Node name; default "wherry@HOSTNAME".
+  RetryPolicy retry = {};                     // For tasks that do not say their own.
+  std::string dead_letter_queue = "wherry.dead";
+  std::chrono::milliseconds graceful_timeout{30'000};
+  bool handle_signals = true;  // run() stops on SIGTERM and SIGINT.
+  // Called once tasks are being taken, on the worker's own thread.
+  std::function<void()> on_ready = {};
+};
+
+class Worker {
+ public:
+  // url as wherry::Client takes it. Throws ClientError with Errc::invalid_argument.
+  explicit Worker(const std::string& url, WorkerOptions options = {});
+  // From a file such as config/worker.yaml, which names its app.yaml: broker, topology, retries per task. What adjust
+  // changes wins over the file. Throws ClientError with file, line and column.
+  static Worker from_file(const std::string& path, const std::function<void(WorkerOptions&)>& adjust = {});
+  Worker(Worker&&) noexcept;
+  ~Worker();
+
+  Registry& registry();
+  const WorkerOptions& options() const;
+
+  // Returns 0 after a clean stop, 1 when tasks were still running at the end of graceful_timeout, 2 when the broker did
+  // not let it in or refused its queues (the reason is in the log).
+  int run();
+  void stop();
+
+  class Impl;
+
+ private:
+  explicit Worker(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace wherry
