@@ -22,9 +22,9 @@ using MessageRef = boost::intrusive_ptr<const Message>;
 class Message {
  public:
   struct Origin {
-    std::string_view exchange;
-    std::string_view routing_key;
-    std::string_view properties;  // Raw content-header properties: flags and list.
+    std::string_view exchange = {};
+    std::string_view routing_key = {};
+    std::string_view properties = {};  // Raw content-header properties: flags and list.
     std::uint8_t delivery_mode = 1;
     std::uint8_t priority = 0;
     std::uint64_t body_size = 0;
