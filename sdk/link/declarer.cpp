@@ -29,7 +29,7 @@ bool is_passive(const Declaration& what) {
 }  // namespace
 
 void Declarer::declare(Topology topology, bool remember, Done done, Monotonic deadline) {
-  auto group = std::make_shared<Group>(Group{std::move(done), deadline, false});
+  auto group = std::make_shared<Group>(Group{std::move(done), deadline, false, false});
   for (auto& each : topology) {
     const bool keep = remember && !is_passive(each);
     steps_.push_back({std::move(each), group, keep});
@@ -63,6 +63,7 @@ void Declarer::down(const Report* refusal, bool fatal) {
   steps_.pop_front();
   if (fatal) std::erase_if(remembered_, [&](const Remembered& r) { return same_identity(r.what, *refused.what); });
   if (refused.group) {
+    refused.group->refused = true;
     finish(*refused.group, *refusal);
   } else if (on_refused_) {
     on_refused_(*refused.what, *refusal);
@@ -90,7 +91,7 @@ void Declarer::pump() {
   pumping_ = true;
   while (wire_ && !waiting_ && !steps_.empty()) {
     Step& next = steps_.front();
-    if (next.group && next.group->over) {
+    if (next.group && (next.group->refused || (next.group->reported && !next.remember))) {
       steps_.pop_front();
     } else if (!next.what) {
       auto group = std::move(next.group);
@@ -156,7 +157,7 @@ void Declarer::send(const Declaration& what) {
 }
 
 void Declarer::finish(Group& group, const Report& report) {
-  if (std::exchange(group.over, true)) return;
+  if (std::exchange(group.reported, true)) return;
   if (auto done = std::exchange(group.done, {})) done(report);
 }
 
@@ -169,7 +170,7 @@ Declarer::Remembered* Declarer::find(const Declaration& what) {
 void Declarer::on_time(Monotonic now, const Report& late) {
   std::vector<std::shared_ptr<Group>> over;
   for (const Step& step : steps_) {
-    if (!step.what && step.group && !step.group->over && step.group->deadline <= now) over.push_back(step.group);
+    if (!step.what && step.group && !step.group->reported && step.group->deadline <= now) over.push_back(step.group);
   }
   for (auto& group : over) finish(*group, late);
   if (!over.empty()) pump();
@@ -178,7 +179,7 @@ void Declarer::on_time(Monotonic now, const Report& late) {
 Monotonic Declarer::next_deadline() const {
   Monotonic next = Monotonic::max();
   for (const Step& step : steps_) {
-    if (step.group && !step.group->over) next = std::min(next, step.group->deadline);
+    if (step.group && !step.group->reported) next = std::min(next, step.group->deadline);
   }
   return next;
 }
@@ -186,7 +187,7 @@ Monotonic Declarer::next_deadline() const {
 void Declarer::fail_all(const Report& report) {
   std::vector<std::shared_ptr<Group>> over;
   for (const Step& step : steps_) {
-    if (!step.what && step.group && !step.group->over) over.push_back(step.group);
+    if (!step.what && step.group && !step.group->reported) over.push_back(step.group);
   }
   for (auto& group : over) finish(*group, report);
 }

@@ -30,7 +30,8 @@ class Declarer {
   Declarer(OnRefused on_refused, std::function<void()> recovered)
       : on_refused_(std::move(on_refused)), recovered_(std::move(recovered)) {}
 
-  // remember: declare it again after a reconnect. What this connection has declared already is not sent again.
+  // remember: declare it again after a reconnect, and also when the answer came too late for done. What this connection
+  // has declared already is not sent again.
   void declare(Topology topology, bool remember, Done done, Monotonic deadline);
 
   void connected();
@@ -48,7 +49,8 @@ class Declarer {
   struct Group {
     Done done;
     Monotonic deadline = Monotonic::max();
-    bool over = false;
+    bool reported = false;
+    bool refused = false;  // What is left of it is not sent.
   };
   struct Step {
     std::optional<Declaration> what;  // Empty: the end of the group, or of the recovery when there is no group.

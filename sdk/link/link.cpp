@@ -47,6 +47,7 @@ struct Link::Impl final : SessionHost, net::StreamHandler, std::enable_shared_fr
     LinkConfig other = config;
     other.endpoints = {at};
     other.name += " probe";
+    other.log_connection = false;
     const auto id = next_probe++;
     auto link = std::make_unique<Link>(loop, std::move(other));
     link->declare(

@@ -43,6 +43,7 @@ namespace wherry::sdk {
 struct LinkConfig {
   std::vector<Endpoint> endpoints{Endpoint{}};
   std::string name = "wherry";  // connection_name among the client properties: what an operator sees.
+  bool log_connection = true;   // Losses and recoveries go to the log (warning, info).
   std::chrono::milliseconds backoff_first{200};
   std::chrono::milliseconds backoff_max{30'000};
   std::size_t max_unconfirmed = 2'000;  // Publishes on the wire without their confirm; more wait their turn.

@@ -184,7 +184,7 @@ void Session::go_down(bool denied) {
   // Within a round the next endpoint is tried at once; a round that failed is waited for.
   const bool round_over = attempts_ % config_.endpoints.size() == 0;
   retry_at_ = host_.now() + (round_over ? backoff_.next() : std::chrono::milliseconds(0));
-  log::warning("sdk", "no connection to the broker: {}", last_reason_);
+  if (config_.log_connection) log::warning("sdk", "no connection to the broker: {}", last_reason_);
   if (events_.on_down) events_.on_down(last_reason_, denied);
   if (denied && state_ == State::waiting) fail_all({Outcome::denied, 0, last_reason_});
 }
@@ -373,7 +373,7 @@ void Session::check_up() {
   state_ = State::up;
   ++generation_;
   up_since_ = host_.now();
-  if (!last_reason_.empty()) {
+  if (!last_reason_.empty() && config_.log_connection) {
     log::info("sdk", "connected to the broker again: {}", config_.endpoints[endpoint_].text());
   }
   last_reason_.clear();

@@ -114,7 +114,11 @@ class [[nodiscard]] Pending {
   }
 
   bool await_ready() const { return shared_->ready(); }
-  bool await_suspend(std::coroutine_handle<> waiting) { return shared_->suspend(waiting); }
+  bool await_suspend(std::coroutine_handle<> waiting) {
+    // Whoever resumes the coroutine may destroy this Pending before suspend() has returned.
+    const auto keep = shared_;
+    return keep->suspend(waiting);
+  }
   T await_resume() { return shared_->take(); }
 
  private:

@@ -1,10 +1,10 @@
-#include "base/log.h"
 #include "sdk/link/session.h"
 
 #include <algorithm>
 
 #include <catch2/catch.hpp>
 
+#include "base/log.h"
 #include "tests/unit/sdk/scripted_broker.h"
 
 using namespace wherry;
@@ -221,6 +221,7 @@ TEST_CASE("a wrong password fails what waits at once, and the link goes on tryin
   world.script.password = "guest";
   world.after(1s);
   world.up();
+  CHECK(world.script.log == List{"declare queue q"});  // Reported as denied, but still wanted.
   world.publish("b");
   CHECK(world.reports.back() == "b confirmed");
 }
