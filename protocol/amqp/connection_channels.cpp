@@ -184,9 +184,9 @@ void ConnectionCore::on_header_frame(std::uint16_t number, Channel& channel, std
         fmt::format("expected content header for class {}, got one for class {} instead", basic_class, class_id),
         id_of(channel.method)));
   }
-  auto view = view_properties(header.properties);
-  if (!view) return fail({ReplyCode::syntax_error, std::move(view.error().message), id_of(channel.method)});
-  header.view = *view;
+  if (auto viewed = view_properties_into(header.properties, header.view); !viewed) {
+    return fail({ReplyCode::syntax_error, std::move(viewed.error().message), id_of(channel.method)});
+  }
   if (header.body_size > max_message_size_) {
     return close_channel(number, {ReplyCode::precondition_failed,
                                   fmt::format("message size {} is larger than configured max size {}", header.body_size,

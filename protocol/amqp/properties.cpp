@@ -47,25 +47,32 @@ void write(Writer& to, std::uint64_t value) {
 
 }  // namespace
 
-Result<PropertiesView> view_properties(std::string_view raw) {
+Result<void> view_properties_into(std::string_view raw, PropertiesView& into) {
   ByteReader from(raw);
   std::uint16_t flags = from.u16();
   if (!from.ok()) return fail("content header: no property flags");
   if (flags & no_property) return fail(fmt::format("content header: property flags 0x{:04x} name no property", flags));
-  PropertiesView view;
   std::uint16_t bit = 0x8000;
   auto take = [&](auto& field) {
-    if (flags & bit) read(from, field);
+    if (flags & bit) {
+      read(from, field);
+    } else {
+      field.reset();
+    }
     bit = static_cast<std::uint16_t>(bit >> 1);
   };
-  std::apply([&](auto&... field) { (take(field), ...); }, fields(view));
+  std::apply([&](auto&... field) { (take(field), ...); }, fields(into));
   if (!from.ok()) return fail("content header: ends in the middle of a property");
   if (!from.at_end()) {
     return fail(fmt::format("content header: {} bytes behind the last property", from.remaining()));
   }
-  if (view.headers) {
-    if (auto checked = check_table(*view.headers); !checked) return tl::unexpected(std::move(checked.error()));
-  }
+  if (into.headers) return check_table(*into.headers);
+  return {};
+}
+
+Result<PropertiesView> view_properties(std::string_view raw) {
+  Result<PropertiesView> view;
+  if (auto done = view_properties_into(raw, *view); !done) return tl::unexpected(std::move(done.error()));
   return view;
 }
 

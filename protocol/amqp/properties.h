@@ -52,7 +52,8 @@ struct Properties {
 };
 
 // raw: the property flags and the property list, as they follow the body size in a content header.
-Result<PropertiesView> view_properties(std::string_view raw);  // Checks the headers table too.
+Result<PropertiesView> view_properties(std::string_view raw);                   // Checks the headers table too.
+Result<void> view_properties_into(std::string_view raw, PropertiesView& into);  // The same, without the copy.
 Result<Properties> decode_properties(std::string_view raw);
 std::string encode_properties(const Properties& properties);
 
