@@ -9,9 +9,9 @@ PACKAGES_BUILD=(
   libexpected-dev nlohmann-json3-dev libcpp-httplib-dev libcurl4-openssl-dev libre2-dev libssl-dev libsqlite3-dev
   catch2 python3
 )
-PACKAGES_TEST=(python3-pika celery python3-aiosmtpd amqp-tools clang-format-14 shellcheck curl procps)
+PACKAGES_TEST=(python3-pika celery python3-aiosmtpd amqp-tools clang-format-14 shellcheck procps)
 PACKAGES_FUZZ=(clang-16 libclang-rt-16-dev)
-PACKAGES_DEMO=(kannel kannel-extras python3-aiosmtpd ieee-data curl procps)
+PACKAGES_DEMO=(kannel kannel-extras python3-aiosmtpd python3-pika ieee-data)
 
 missing_packages() {
   local package
