@@ -89,6 +89,7 @@ class StreamState final : public Flushable, public std::enable_shared_from_this<
   void flush() override {
     queued_ = false;
     if (!socket_.is_open() || waiting_to_write_) return;
+    was_above_mark_ = was_above_mark_ || out_.size() > low_mark;
     while (!out_.empty()) {
       constexpr int pieces = 64;
       iovec gathered[pieces];
@@ -120,23 +121,25 @@ class StreamState final : public Flushable, public std::enable_shared_from_this<
       ::shutdown(socket_.native_handle(), SHUT_WR);
       return;
     }
-    if (had_to_wait_) {
-      had_to_wait_ = false;
-      if (handler_) handler_->on_writable();
-    }
+    tell_writable();
+  }
+
+  // In a turn of its own: a producer that fills the buffer each time must not keep the others waiting.
+  void tell_writable() {
+    if (!std::exchange(was_above_mark_, false)) return;
+    asio::post(loop_.io, [self = shared_from_this()] {
+      if (self->socket_.is_open() && self->handler_) self->handler_->on_writable();
+    });
   }
 
   void wait_writable() {
     waiting_to_write_ = true;
-    had_to_wait_ = true;
     socket_.async_wait(asio::posix::stream_descriptor::wait_write,
                        [self = shared_from_this()](const boost::system::error_code& error) {
                          self->waiting_to_write_ = false;
                          if (error || !self->socket_.is_open()) return;
                          self->flush();
-                         if (self->waiting_to_write_ && self->out_.size() <= low_mark && self->handler_) {
-                           self->handler_->on_writable();
-                         }
+                         if (self->out_.size() <= low_mark) self->tell_writable();
                        });
   }
 
@@ -210,7 +213,7 @@ class StreamState final : public Flushable, public std::enable_shared_from_this<
   bool offer_posted_ = false;
   bool waiting_to_read_ = false;
   bool waiting_to_write_ = false;
-  bool had_to_wait_ = false;
+  bool was_above_mark_ = false;  // out() was above low_mark, and nobody was told yet that it no longer is.
   bool lingering_ = false;
 };
 

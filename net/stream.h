@@ -26,7 +26,7 @@ class StreamHandler {
   virtual std::size_t on_data(std::string_view bytes) = 0;
   // The peer closed, or reading or writing failed. Called once; the stream is closed already.
   virtual void on_lost(std::string_view reason) = 0;
-  // out() fell to the low mark after flush had to wait. For those who stopped producing.
+  // out() was above 64 KiB at the end of a turn and has been written down to that. For those who stopped producing.
   virtual void on_writable() {}
 
  protected:

@@ -188,6 +188,17 @@ TEST_CASE("a producer that filled the socket is told when there is room again") 
   CHECK(told);
 }
 
+TEST_CASE("a producer above the mark is told though the socket took everything at once") {
+  Pair pair;
+  bool told = false;
+  pair.client_handler.writable = [&] {
+    told = true;
+    pair.loop.stop();
+  };
+  pair.run([&] { pair.send(*pair.client, std::string(65 * 1024, 'z')); });
+  CHECK(told);
+}
+
 TEST_CASE("connecting to a port where nobody listens says so") {
   net::EventLoop loop;
   net::Address nobody;
