@@ -92,7 +92,8 @@ std::optional<WallTime> read(std::string_view text) {
   const seconds whole = sys_days(date).time_since_epoch() + hours(hour) + minutes(minute) + seconds(second) - offset;
   constexpr seconds first = ceil<seconds>(WallTime::min().time_since_epoch());
   constexpr seconds last = floor<seconds>(WallTime::max().time_since_epoch()) - seconds(1);
-  if (whole < first || whole > last) return std::nullopt;
+  if (whole < first) return WallTime(first);
+  if (whole > last) return WallTime(last);
   return WallTime(duration_cast<WallTime::duration>(whole) + duration_cast<WallTime::duration>(fraction));
 }
 

@@ -13,8 +13,8 @@ namespace wherry::task {
 std::string format_iso8601(WallTime time);
 
 // "2026-01-31T12:00:00.25+02:00", "...Z"; a space for the T; seconds, fraction and time may be missing. Without an
-// offset it is UTC, which is what Celery means by it. Years 1 to 9999 that the system's clock can hold; digits beyond
-// the clock's resolution are cut. Errors: one sentence with the text.
+// offset it is UTC, which is what Celery means by it. Digits beyond the clock's resolution are cut; times beyond its
+// range (a deadline in the year 9999) become its end. Errors: one sentence with the text.
 Result<WallTime> parse_iso8601(std::string_view text);
 
 }  // namespace wherry::task
