@@ -240,6 +240,22 @@ TEST_CASE("a handler may close its own channel in any event; what it causes is t
   }
 }
 
+TEST_CASE("a content whose channel is closed in its last fragment, or in an empty one's header, has no end") {
+  for (std::string body : {"", "abcd"}) {
+    Server server;
+    server.run();
+    server.open_channel(1);
+    server.owner.on = [&](const std::string& line) {
+      if (line.starts_with(body.empty() ? "1 content" : "1 body")) {
+        server.connection->close_channel(1, {ReplyCode::not_found, "no", {}});
+      }
+    };
+    server.give(method_frame(1, BasicPublish{}) + header_frame(1, body.size()));
+    if (!body.empty()) server.give(frame(3, 1, body));
+    CHECK(server.owner.take().back() == "1 closed");
+  }
+}
+
 TEST_CASE("a handler may close the connection in any event") {
   for (std::string at : {"login", "open", "1 channel.open", "1 tx.select", "1 content", "1 body", "1 end",
                          "1 channel.close", "1 closed"}) {

@@ -81,6 +81,20 @@ TEST_CASE("a peer that we hold back is not taken for dead") {
   CHECK(server.connection->finished());
 }
 
+TEST_CASE("a peer that was held back has its full time from when we read again") {
+  Server server;
+  server.config.tuning.heartbeat_s = 10;
+  server.run();
+  server.connection->hold();
+  server.pass(20s);
+  server.pass(19s);
+  server.give("");
+  server.pass(19s);
+  CHECK(!server.connection->finished());
+  server.pass(1s);
+  CHECK(server.connection->finished());
+}
+
 TEST_CASE("without an interval there is nothing to wait for") {
   Server server;
   server.config.tuning.heartbeat_s = 0;
