@@ -1,10 +1,12 @@
 #include "protocol/task/msgpack.h"
 
+#include <bit>
 #include <limits>
 #include <vector>
 
 #include <msgpack.hpp>
 
+#include "base/bytes.h"
 #include "protocol/task/builder.h"
 #include "protocol/task/repr.h"
 
@@ -28,7 +30,12 @@ class Writer {
   bool operator()(bool is) { return done(is ? packer_.pack_true() : packer_.pack_false()); }
   bool operator()(std::int64_t is) { return done(packer_.pack_int64(is)); }
   bool operator()(std::uint64_t is) { return done(packer_.pack_uint64(is)); }
-  bool operator()(double is) { return done(packer_.pack_double(is)); }
+  bool operator()(double is) {
+    // Not by pack_double, which makes an integer of a number without a fraction.
+    sink.out += '\xCB';
+    ByteWriter(sink.out).u64(std::bit_cast<std::uint64_t>(is));
+    return true;
+  }
   bool operator()(const std::string& is) {
     if (!is_utf8(is)) return refuse("a string that is not UTF-8; raw bytes are sent as task::Bytes");
     if (is.size() > most) return refuse("a string of more than 4 GiB");
@@ -110,6 +117,7 @@ class Events : public msgpack::null_visitor {
   void insufficient_bytes(std::size_t, std::size_t at) { stopped("cut short", at); }
 
   std::string error;
+  bool placed() const { return placed_; }  // error says where.
   Value take() && { return std::move(builder_).take(); }
 
  private:
@@ -145,10 +153,6 @@ class Events : public msgpack::null_visitor {
     placed_ = true;
   }
 
- public:
-  bool placed() const { return placed_; }
-
- private:
   Builder builder_;
   bool in_key_ = false;
   bool placed_ = false;
