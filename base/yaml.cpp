@@ -123,6 +123,13 @@ std::string Map::place(std::string_view key) const {
   return node == nullptr ? std::string() : state_->place(node->at);
 }
 
+std::string Map::beside(std::string_view key, const std::string& path) const {
+  const Node* node = child(key);
+  const bool in_file = node != nullptr && place(key) == state_->place(node->at);
+  if (!in_file || path.starts_with('/') || state_->folder == ".") return path;
+  return state_->folder + '/' + path;
+}
+
 std::optional<Map::Found> Map::from_environment(std::string_view key) const {
   if (!named_) return std::nullopt;
   const std::string variable = variable_of(path_to(key));
@@ -318,7 +325,7 @@ bool Map::secret(std::string_view key, std::optional<std::string>& into) {
   if (child(key) != nullptr) return only_file.get(key, into);
   std::string path;
   if (!only_file.get(file_key, path)) return false;
-  auto text = read_secret_file(path.starts_with('/') ? path : fmt::format("{}/{}", state_->folder, path));
+  auto text = read_secret_file(only_file.beside(file_key, path));
   if (!text) {
     error(file_key, text.error().message);
     return false;

@@ -141,6 +141,9 @@ class Map {
   void error(std::string text);
   // Where the value of key stands: "FILE:LINE:COLUMN" or the variable's name; empty when it is absent.
   std::string place(std::string_view key) const;
+  // A path that stands in the value of key: a relative one starts at the file's folder, and in a variable where the
+  // program was started.
+  std::string beside(std::string_view key, const std::string& path) const;
 
  private:
   friend class Document;

@@ -1,0 +1,117 @@
+#include "sdk/settings/app_settings.h"
+
+#include "base/glob.h"
+#include "sdk/settings/broker_url.h"
+
+namespace wherry::sdk {
+
+namespace {
+
+constexpr std::chrono::milliseconds shortest(1);
+constexpr std::chrono::milliseconds longest = std::chrono::hours(24 * 365);
+
+ExchangeSettings read_exchange(yaml::Map& map) {
+  ExchangeSettings out;
+  map.required("name", out.name);
+  map.choice<std::string>("type", out.type,
+                          {{"direct", "direct"},
+                           {"fanout", "fanout"},
+                           {"topic", "topic"},
+                           {"headers", "headers"},
+                           {"x-delayed-message", "x-delayed-message"}});
+  map.get("durable", out.durable);
+  map.get("auto_delete", out.auto_delete);
+  map.get("internal", out.internal);
+  map.tree("arguments", out.arguments);
+  return out;
+}
+
+QueueSettings read_queue(yaml::Map& map) {
+  QueueSettings out;
+  if (map.required("name", out.name) && out.name.empty()) map.error("name", "a queue needs a name");
+  map.get("durable", out.durable);
+  map.get("auto_delete", out.auto_delete);
+  map.tree("arguments", out.arguments);
+  return out;
+}
+
+// The ends of a binding need not be listed: another program may have made them.
+BindingSettings read_binding(yaml::Map& map) {
+  BindingSettings out;
+  map.required("exchange", out.exchange);
+  out.to_exchange = map.get("to_exchange", out.destination);
+  const bool to_queue = map.get("queue", out.destination);
+  if (out.to_exchange && to_queue) map.error("to_exchange", "'queue' and 'to_exchange' exclude each other");
+  if (!map.has("queue") && !map.has("to_exchange"))
+    map.error("a binding needs a 'queue', or an exchange in 'to_exchange'");
+  map.get("routing_key", out.routing_key);
+  map.tree("arguments", out.arguments);
+  return out;
+}
+
+TaskRoute read_route(const std::string& pattern, yaml::Map& map) {
+  TaskRoute out{.pattern = pattern};
+  map.get("queue", out.queue);
+  map.get("exchange", out.exchange);
+  map.get("routing_key", out.routing_key);
+  map.get("priority", out.priority);
+  if (out.queue && out.exchange) map.error("exchange", "'queue' and 'exchange' exclude each other");
+  if (out.routing_key && !out.exchange) map.error("routing_key", "'routing_key' goes with an 'exchange'");
+  return out;
+}
+
+TaskRetry read_retry(const std::string& pattern, yaml::Map& map) {
+  TaskRetry out{.pattern = pattern};
+  map.get("max_retries", out.max_retries, 0, 1'000'000);
+  map.get("base", out.base, std::chrono::milliseconds(0), longest);
+  map.get("factor", out.factor, 1, 1000);
+  map.get("max", out.max, std::chrono::milliseconds(0), longest);
+  map.get("jitter", out.jitter);
+  return out;
+}
+
+template <class T>
+const T* find(const std::vector<T>& all, std::string_view task) {
+  for (const T& each : all)
+    if (each.pattern == task) return &each;
+  for (const T& each : all)
+    if (glob_match(each.pattern, task)) return &each;
+  return nullptr;
+}
+
+}  // namespace
+
+const TaskRoute* find_route(const AppSettings& settings, std::string_view task) {
+  return find(settings.task_routes, task);
+}
+const TaskRetry* find_retry(const AppSettings& settings, std::string_view task) {
+  return find(settings.task_retries, task);
+}
+
+AppSettings read_app_settings(yaml::Document& document) {
+  AppSettings out;
+  yaml::Map root = document.root();
+  read_broker_url(root.map("broker"), out.broker_url, out.broker_place);
+  for (yaml::Map each : root.maps("exchanges")) out.exchanges.push_back(read_exchange(each));
+  for (yaml::Map each : root.maps("queues", "name")) out.queues.push_back(read_queue(each));
+  for (yaml::Map each : root.maps("bindings")) out.bindings.push_back(read_binding(each));
+  for (auto& [pattern, map] : root.entries("task_routes", "queue")) out.task_routes.push_back(read_route(pattern, map));
+  for (auto& [pattern, map] : root.entries("task_retries")) out.task_retries.push_back(read_retry(pattern, map));
+  root.get("default_queue", out.default_queue);
+  root.choice<BodyFormat>("serializer", out.serializer, {{"msgpack", BodyFormat::msgpack}, {"json", BodyFormat::json}});
+  root.choice<bool>("result_backend", out.results, {{"rpc", true}, {"none", false}});
+  root.get("result_expires", out.result_expires, shortest, longest);
+  root.get("enqueue_timeout", out.enqueue_timeout, shortest, longest);
+  root.get("dead_letter_queue", out.dead_letter_queue);
+  return out;
+}
+
+Result<AppSettings> load_app_settings(const std::optional<std::string>& path, Environment environment) {
+  yaml::Document document =
+      path ? yaml::Document::load(*path, std::move(environment)) : yaml::Document::empty(std::move(environment));
+  AppSettings settings = read_app_settings(document);
+  if (auto read = document.finish(); !read) return tl::unexpected(read.error());
+  return settings;
+}
+
+}  // namespace wherry::sdk
