@@ -2,6 +2,7 @@
 
 #include <map>
 #include <memory>
+#include <mutex>
 #include <random>
 #include <utility>
 
@@ -107,15 +108,26 @@ struct Link::Impl final : SessionHost, net::StreamHandler, std::enable_shared_fr
     });
   }
 
-  // Always posted, also from the loop's own thread: so the calls of one thread keep their order.
-  template <class Work>
-  void post(Work work) {
-    loop.post([weak = weak_from_this(), work = std::move(work)]() mutable {
-      auto self = weak.lock();
-      if (!self) return;
-      work(*self);
-      self->settle();
+  // Always posted, also from the loop's own thread: so the calls of one thread keep their order. What comes while the
+  // loop is busy is run in one go, with one wake-up and one settle().
+  void post(std::function<void(Impl&)> work) {
+    {
+      std::lock_guard lock(inbox_mutex);
+      inbox.push_back(std::move(work));
+      if (inbox.size() > 1) return;
+    }
+    loop.post([weak = weak_from_this()] {
+      if (auto self = weak.lock()) self->run_inbox();
     });
+  }
+  void run_inbox() {
+    std::vector<std::function<void(Impl&)>> batch;
+    {
+      std::lock_guard lock(inbox_mutex);
+      batch.swap(inbox);
+    }
+    for (auto& work : batch) work(*this);
+    settle();
   }
 
   net::EventLoop& loop;
@@ -123,6 +135,8 @@ struct Link::Impl final : SessionHost, net::StreamHandler, std::enable_shared_fr
   Session session;
   net::Timer timer;
   Monotonic armed = Monotonic::max();
+  std::mutex inbox_mutex;
+  std::vector<std::function<void(Impl&)>> inbox;
   std::unique_ptr<net::Connecting> connecting;
   std::unique_ptr<net::Stream> stream;
   std::map<std::uint64_t, std::unique_ptr<Link>> probes;

@@ -267,6 +267,10 @@ void Session::publish(Publication message, Done done) {
     if (done) done(late());
     return;
   }
+  if (message.exchange.size() > 255 || message.routing_key.size() > 255) {
+    if (done) done({Outcome::refused, 0, "an exchange's name or a routing key is longer than 255 bytes"});
+    return;
+  }
   publisher_.publish(std::move(message), std::move(done), now);
 }
 

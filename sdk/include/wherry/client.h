@@ -4,7 +4,9 @@
 //   wherry::Client::from_file("config/app.yaml") auto job = client.enqueue(SendEmail{.to = "a@b.c", ...}, {.countdown =
 //   30s, .queue = "email"}); EmailReceipt receipt = job.get(10s);
 //
-//   auto job = co_await client.async_enqueue(SendEmail{...});          // the same in a coroutine
+//   auto sent = client.async_enqueue(SendEmail{...});                  // the same in a coroutine
+//   auto job = co_await sent;
+//   EmailReceipt receipt = co_await job.async_get(10s);
 //
 // enqueue returns when the broker has confirmed the message, and throws ClientError otherwise; it never returns without
 // knowing. Messages are Celery protocol 2 (Python workers can run them), persistent, mandatory.
@@ -16,7 +18,7 @@
 //
 // Threads: every function from any thread, at the same time. A client has one thread of its own; callbacks and resumed
 // coroutines run there unless ClientOptions::resume_on says otherwise, and blocking calls there throw std::logic_error.
-// Lifetime: destroying the client closes it as close(0s) does. Make one per process and keep it.
+// Lifetime: destroying the client closes it as close(0s) does; not on its own thread. Make one per process and keep it.
 #pragma once
 
 #include <chrono>
@@ -55,7 +57,7 @@ class Client {
     return async_enqueue(task, std::move(options)).get();
   }
   template <TaskStruct T>
-  Pending<Job<ResultOf<T>>> async_enqueue(const T& task, EnqueueOptions options = {}) {
+  Sending<ResultOf<T>> async_enqueue(const T& task, EnqueueOptions options = {}) {
     return start<ResultOf<T>>(detail_call(task), std::move(options));
   }
 
@@ -64,7 +66,7 @@ class Client {
     return async_enqueue(std::move(call), std::move(options)).get();
   }
   template <class R>
-  Pending<Job<R>> async_enqueue(Call<R> call, EnqueueOptions options = {}) {
+  Sending<R> async_enqueue(Call<R> call, EnqueueOptions options = {}) {
     return start<R>({std::move(call.name), std::move(call.args), std::move(call.kwargs)}, std::move(options));
   }
 
@@ -72,12 +74,12 @@ class Client {
   Job<task::Value> send(std::string name, Args args = {}, Kwargs kwargs = {}, EnqueueOptions options = {}) {
     return async_send(std::move(name), std::move(args), std::move(kwargs), std::move(options)).get();
   }
-  Pending<Job<task::Value>> async_send(std::string name, Args args = {}, Kwargs kwargs = {},
-                                       EnqueueOptions options = {}) {
+  Sending<task::Value> async_send(std::string name, Args args = {}, Kwargs kwargs = {}, EnqueueOptions options = {}) {
     return start<task::Value>({std::move(name), std::move(args), std::move(kwargs)}, std::move(options));
   }
 
-  // Waits for enqueues under way, at most timeout, then closes the connection. What still waits ends as Errc::closed.
+  // Waits for enqueues under way, at most timeout, then closes the connection (at most 5 s more, when the broker does
+  // not answer). What still waits ends as Errc::closed.
   void close(std::chrono::milliseconds timeout);
 
  private:
@@ -91,7 +93,7 @@ class Client {
   template <class T>
   static Call<void> detail_call(const T& task);
   template <class R>
-  Pending<Job<R>> start(Call<void> call, EnqueueOptions options);
+  Sending<R> start(Call<void> call, EnqueueOptions options);
 
   std::unique_ptr<Impl> impl_;
 };
@@ -102,7 +104,7 @@ Call<void> Client::detail_call(const T& task) {
   constexpr auto names = reflect::field_names<T>();
   std::apply(
       [&](const auto&... fields) {
-        std::size_t i = 0;
+        [[maybe_unused]] std::size_t i = 0;
         (call.kwargs.emplace_back(std::string(names[i++]), task::to_value(fields)), ...);
       },
       reflect::tie(task));
@@ -110,14 +112,14 @@ Call<void> Client::detail_call(const T& task) {
 }
 
 template <class R>
-Pending<Job<R>> Client::start(Call<void> call, EnqueueOptions options) {
+Sending<R> Client::start(Call<void> call, EnqueueOptions options) {
   auto shared = std::make_shared<detail::Shared<Job<R>>>(resume_on());
   enqueue_call(std::move(call), std::move(options),
                [shared](std::exception_ptr error, std::shared_ptr<detail::JobCore> job) {
                  if (error) return shared->fail(error);
                  shared->settle(Job<R>(std::move(job)));
                });
-  return Pending<Job<R>>(std::move(shared));
+  return Sending<R>(std::move(shared));
 }
 
 }  // namespace wherry

@@ -1,8 +1,11 @@
 // Pending<T>: an operation of the client that is under way. Block for it, or co_await it; once.
 //
-//   wherry::Pending<wherry::Job<>> sent = client.async_enqueue(SendEmail{...});   // has begun already
-//   wherry::Job<> job = sent.get();              // blocks; or:
-//   wherry::Job<> job = co_await std::move(sent);
+//   auto sent = client.async_enqueue(SendEmail{...});   // has begun already
+//   auto job = sent.get();                              // blocks; or:
+//   auto job = co_await sent;
+//
+// Two lines, not one: GCC 12 destroys aggregates that are made inside of a co_await expression twice, and both a task
+// and its options are aggregates. So with GCC co_await client.async_enqueue(...) does not compile.
 //
 // Every operation has a deadline of its own, so neither form waits for ever; both throw ClientError. A Pending that is
 // dropped does not cancel its operation.

@@ -11,6 +11,7 @@
 #pragma once
 
 #include <chrono>
+#include <coroutine>
 #include <exception>
 #include <functional>
 #include <memory>
@@ -71,6 +72,27 @@ class Job {
 
  private:
   std::shared_ptr<detail::JobCore> core_;
+};
+
+// A task on its way to the broker: a Pending<Job<R>> that wants a name before it is awaited; see pending.h.
+template <class R>
+class [[nodiscard]] Sending : public Pending<Job<R>> {
+ public:
+  using Pending<Job<R>>::Pending;
+  struct Awaiter {
+    Pending<Job<R>>* pending;
+    bool await_ready() const { return pending->await_ready(); }
+    bool await_suspend(std::coroutine_handle<> waiting) { return pending->await_suspend(waiting); }
+    Job<R> await_resume() { return pending->await_resume(); }
+  };
+  Awaiter operator co_await() & { return {this}; }
+#if defined(__GNUC__) && !defined(__clang__)
+  Awaiter operator co_await() && = delete;  // First: auto sent = client.async_enqueue(...); then: co_await sent
+#else
+  Awaiter operator co_await() && {
+    return {this};
+  }
+#endif
 };
 
 template <class R>

@@ -1,0 +1,46 @@
+// Where a task goes when its options do not say.
+//
+// Threads: plain data.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "sdk/link/topology.h"
+#include "wherry/options.h"
+
+namespace wherry::sdk {
+
+struct Route {
+  std::string queue;                    // Empty only when exchange or routing_key is set.
+  std::optional<std::string> exchange;  // Set: published there, and nothing is declared but topology.
+  std::optional<std::string> routing_key;
+  std::optional<std::uint8_t> priority;
+  Topology topology;  // What must be there before the first publish; may be empty.
+};
+
+// The way to a queue as Celery makes it: a durable direct exchange and a durable queue of that name, bound by it.
+Topology queue_topology(const std::string& queue, amqp::Table arguments = {});
+
+// What the options say goes before what the routes say.
+class Router {
+ public:
+  // routes: what is configured for a task by name, or nothing.
+  // declared: the topology of a queue that is configured, or nothing for one that is not.
+  using Routes = std::function<std::optional<Route>(std::string_view task)>;
+  using Declared = std::function<std::optional<Topology>(const std::string& queue)>;
+  explicit Router(std::string default_queue, Routes routes = {}, Declared declared = {})
+      : default_queue_(std::move(default_queue)), routes_(std::move(routes)), declared_(std::move(declared)) {}
+
+  Route route(std::string_view task, const EnqueueOptions& options) const;
+
+ private:
+  std::string default_queue_;
+  Routes routes_;
+  Declared declared_;
+};
+
+}  // namespace wherry::sdk
