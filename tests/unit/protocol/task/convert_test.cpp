@@ -6,7 +6,8 @@ using namespace wherry;
 using namespace wherry::task;
 using namespace std::chrono_literals;
 
-namespace {
+// Named, because Clang warns where base/reflect.h takes apart a type without linkage.
+namespace convert_test {
 
 enum class Color : std::uint8_t { red = 1, green = 2 };
 
@@ -53,6 +54,12 @@ struct Everything {
 struct Nothing {
   friend bool operator==(const Nothing&, const Nothing&) = default;
 };
+
+}  // namespace convert_test
+
+using namespace convert_test;
+
+namespace {
 
 template <class T>
 std::string error_of(const Value& value) {
