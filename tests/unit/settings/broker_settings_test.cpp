@@ -1,0 +1,124 @@
+#include "broker/settings/broker_settings.h"
+
+#include <catch2/catch.hpp>
+
+#include "tests/unit/settings/scratch.h"
+#include "tests/unit/settings/variables.h"
+
+using namespace wherry;
+using namespace wherry::broker;
+
+namespace {
+
+std::string error_of(const std::string& text) {
+  yaml::Document document = yaml::Document::parse(text, "broker.yaml", no_environment());
+  read_broker_settings(document);
+  auto read = document.finish();
+  return read ? "" : read.error().message;
+}
+
+}  // namespace
+
+TEST_CASE("Without a file the broker has its defaults and the vhost /") {
+  auto settings = load_broker_settings(std::nullopt, no_environment());
+  REQUIRE(settings);
+  CHECK(settings->amqp == "127.0.0.1:5672");
+  CHECK_FALSE(settings->data_dir);
+  CHECK(settings->shards == 1);
+  CHECK(settings->heartbeat_s == 60);
+  CHECK(settings->users.empty());
+  REQUIRE(settings->vhosts.size() == 1);
+  CHECK(settings->vhosts[0].name == "/");
+}
+
+TEST_CASE("The environment beats broker.yaml, and that the defaults") {
+  Scratch scratch;
+  const std::string path = scratch.write("broker.yaml", "listen: {amqp: \"127.0.0.1:1\"}\nshards: 2\nheartbeat: 1m\n");
+  auto settings = load_broker_settings(path, variables({{"WHERRY_LISTEN__AMQP", "0.0.0.0:0"}}));
+  REQUIRE(settings);
+  CHECK(settings->amqp == "0.0.0.0:0");
+  CHECK(settings->shards == 2);
+  CHECK(settings->heartbeat_s == 60);
+  CHECK(settings->channel_max == 2047);
+}
+
+TEST_CASE("Virtual hosts hold exchanges, queues and bindings") {
+  yaml::Document document = yaml::Document::parse(R"(
+vhosts:
+  - name: a
+    exchanges: [{name: logs, type: topic, arguments: {alternate-exchange: rest}}]
+    queues: [all, {name: some, durable: false, arguments: {x-max-length: 5}}]
+    bindings:
+      - {exchange: logs, queue: all, routing_key: "#"}
+      - {exchange: amq.topic, to_exchange: logs, routing_key: "a.*"}
+  - b
+)",
+                                                  "broker.yaml", no_environment());
+  const BrokerSettings settings = read_broker_settings(document);
+  REQUIRE(document.finish());
+  REQUIRE(settings.vhosts.size() == 2);
+  const VhostSettings& a = settings.vhosts[0];
+  CHECK(a.exchanges[0].type == "topic");
+  CHECK(a.exchanges[0].arguments == yaml::Entries{{"alternate-exchange", yaml::Value{std::string("rest")}}});
+  CHECK(a.queues[0].name == "all");
+  CHECK(a.queues[0].durable);
+  CHECK_FALSE(a.queues[1].durable);
+  CHECK(a.queues[1].arguments == yaml::Entries{{"x-max-length", yaml::Value{std::int64_t{5}}}});
+  CHECK(a.bindings[0].destination == "all");
+  CHECK_FALSE(a.bindings[0].to_exchange);
+  CHECK(a.bindings[1].destination == "logs");
+  CHECK(a.bindings[1].to_exchange);
+  CHECK(settings.vhosts[1].name == "b");
+}
+
+TEST_CASE("A user's password comes from the file, from another file, or as a hash") {
+  Scratch scratch;
+  scratch.write("secret", "hush\n");
+  const std::string path =
+      scratch.write("broker.yaml",
+                    "users:\n"
+                    "  - {name: a, password: one, tags: [administrator], permissions: [{read: x}]}\n"
+                    "  - {name: b, password_file: secret}\n"
+                    "  - {name: guest, password_hash: abc}\n");
+  auto settings = load_broker_settings(path, no_environment());
+  REQUIRE(settings);
+  REQUIRE(settings->users.size() == 3);
+  CHECK(settings->users[0].password == "one");
+  CHECK(settings->users[0].tags == std::vector<std::string>{"administrator"});
+  CHECK(settings->users[0].permissions[0].vhost == "/");
+  CHECK(settings->users[0].permissions[0].read == "x");
+  CHECK_FALSE(settings->users[0].loopback_only);
+  CHECK(settings->users[1].password == "hush");
+  CHECK_FALSE(settings->users[2].password);
+  CHECK(settings->users[2].password_hash == "abc");
+  CHECK(settings->users[2].loopback_only);
+}
+
+TEST_CASE("A mistake in broker.yaml is reported at its place") {
+  auto [text, error] = GENERATE(table<std::string, std::string>({
+      {"listen: {ampq: x}", "broker.yaml:1:10: unknown key 'ampq'; did you mean 'amqp'?"},
+      {"listen: {amqp: here}", "broker.yaml:1:16: 'amqp' wants HOST:PORT, got 'here'"},
+      {"listen: {amqp: \"::1:5672\"}", "broker.yaml:1:16: 'amqp' wants HOST:PORT, got '::1:5672'"},
+      {"listen: {amqp: \"h:99999\"}", "broker.yaml:1:16: 'amqp' wants HOST:PORT, got 'h:99999'"},
+      {"frame_max: 1KiB", "broker.yaml:1:12: 'frame_max' must be between 4096 and 2147483647 bytes, got 1KiB"},
+      {"log_level: warn", "broker.yaml:1:12: 'log_level' wants one of debug, info, warning, error, off; got 'warn'"},
+      {"vhosts: [a, a]", "broker.yaml:1:13: the vhost 'a' is there twice"},
+      {"vhosts: [{name: a, queues: [amq.x]}]",
+       "broker.yaml:1:29: a queue needs a name, and names that begin with 'amq.' are the broker's own"},
+      {"vhosts: [{name: a, exchanges: [{name: e, type: topc}]}]",
+       "broker.yaml:1:48: 'type' wants one of direct, fanout, topic, headers, x-delayed-message; got 'topc'; did you "
+       "mean 'topic'?"},
+      {"vhosts: [{name: a, queues: [mail], bindings: [{exchange: amq.direct, queue: mial}]}]",
+       "broker.yaml:1:77: there is no queue 'mial' in this file; did you mean 'mail'?"},
+      {"vhosts: [{name: a, queues: [mail], bindings: [{exchange: amq.direct}]}]",
+       "broker.yaml:1:47: a binding needs a 'queue', or an exchange in 'to_exchange'"},
+      {"users: [{name: a}]", "broker.yaml:1:9: a user needs one of 'password', 'password_file' and 'password_hash'"},
+      {"users: [{name: a, password: b, password_hash: c}]",
+       "broker.yaml:1:47: 'password' and 'password_hash' exclude each other"},
+      {"users: [{name: a, password: b, permissions: [{vhost: prod}]}]",
+       "broker.yaml:1:54: there is no vhost 'prod' in this file"},
+      {"users: [{name: a, password: b}, {name: a, password: c}]", "broker.yaml:1:40: the user 'a' is there twice"},
+  }));
+  CAPTURE(text);
+  CHECK(error_of(text) == error);
+}
