@@ -9,7 +9,7 @@ class Letter:
     def __init__(self, headers):
         self.headers = headers
         self.reason = str(headers.get("x-wherry-reason", ""))
-        self.attempts = int(headers.get("retries", 0) or 0) + 1
+        self.attempts = len(headers.get("x-wherry-history", []))
 
 
 def find(url, task_id):

@@ -68,7 +68,7 @@ class Demo:
         self.kannel = Kannel(processes, self.folder / "kannel")
 
         self.say("starting three workers and the web backend")
-        environment = {"WHERRY_BROKER_URL": self.broker}
+        environment = {"WHERRY_BROKER__URL": self.broker}
         tasks = {
             "EXAMPLE_SMTP_URL": smtp_url,
             "EXAMPLE_SMS_URL": self.kannel.url,
