@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "base/uuid.h"
 #include "net/event_loop.h"
+#include "sdk/client/configure.h"
 #include "sdk/client/encode.h"
 #include "sdk/client/job.h"
 #include "sdk/link/link.h"
@@ -282,6 +283,12 @@ Client::Client(const std::string& url, ClientOptions options) {
   if (!endpoints) throw ClientError(Errc::invalid_argument, endpoints.error().message);
   sdk::Router router(options.default_queue);
   impl_ = std::make_unique<Impl>(*std::move(endpoints), std::move(router), std::move(options));
+}
+
+Client Client::from_file(const std::string& path, ClientOptions options) {
+  auto configured = sdk::configure(path, std::move(options));
+  return Client(std::make_unique<Impl>(std::move(configured.endpoints), std::move(configured.router),
+                                       std::move(configured.options)));
 }
 
 void Client::wait_connected(std::chrono::milliseconds timeout) {

@@ -1,6 +1,8 @@
 #include "sdk/client/routes.h"
 
+#include <algorithm>
 #include <utility>
+#include <variant>
 
 namespace wherry::sdk {
 
@@ -15,29 +17,35 @@ Route Router::route(std::string_view task, const EnqueueOptions& options) const 
     if (auto configured = routes_(task)) route = *std::move(configured);
   }
   if (options.priority) route.priority = options.priority;
-  if (options.exchange || options.routing_key) {
+  if (options.exchange || options.routing_key || !options.queue.empty()) {
     route.exchange = options.exchange;
     route.routing_key = options.routing_key;
     route.queue = options.queue;
-    route.topology.clear();
-  } else if (!options.queue.empty()) {
-    route.exchange.reset();
-    route.routing_key.reset();
-    route.queue = options.queue;
-    route.topology.clear();
   }
   if (route.exchange || route.routing_key) {
     // A routing key alone is meant for the queue's exchange, or names a queue on the default one.
     if (!route.exchange) route.exchange = route.queue;
     if (!route.routing_key) route.routing_key = route.queue;
+    if (is_configured_exchange(*route.exchange)) route.topology = configured_;
     return route;
   }
   if (route.queue.empty()) route.queue = default_queue_;
-  if (route.topology.empty()) {
-    auto configured = declared_ ? declared_(route.queue) : std::nullopt;
-    route.topology = configured ? *std::move(configured) : queue_topology(route.queue);
-  }
+  route.topology = is_configured_queue(route.queue) ? configured_ : queue_topology(route.queue);
   return route;
+}
+
+bool Router::is_configured_exchange(const std::string& name) const {
+  return std::any_of(configured_.begin(), configured_.end(), [&](const Declaration& each) {
+    const auto* exchange = std::get_if<ExchangeSpec>(&each);
+    return exchange && exchange->name == name;
+  });
+}
+
+bool Router::is_configured_queue(const std::string& name) const {
+  return std::any_of(configured_.begin(), configured_.end(), [&](const Declaration& each) {
+    const auto* queue = std::get_if<QueueSpec>(&each);
+    return queue && queue->name == name;
+  });
 }
 
 }  // namespace wherry::sdk

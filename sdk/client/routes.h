@@ -28,19 +28,21 @@ Topology queue_topology(const std::string& queue, amqp::Table arguments = {});
 // What the options say goes before what the routes say.
 class Router {
  public:
-  // routes: what is configured for a task by name, or nothing.
-  // declared: the topology of a queue that is configured, or nothing for one that is not.
+  // What is configured for a task by its name, or nothing. Its topology is filled in by route().
   using Routes = std::function<std::optional<Route>(std::string_view task)>;
-  using Declared = std::function<std::optional<Topology>(const std::string& queue)>;
-  explicit Router(std::string default_queue, Routes routes = {}, Declared declared = {})
-      : default_queue_(std::move(default_queue)), routes_(std::move(routes)), declared_(std::move(declared)) {}
+  // configured: all that shall exist at the broker; declared as a whole when any queue or exchange of it is first used.
+  explicit Router(std::string default_queue, Routes routes = {}, Topology configured = {})
+      : default_queue_(std::move(default_queue)), routes_(std::move(routes)), configured_(std::move(configured)) {}
 
   Route route(std::string_view task, const EnqueueOptions& options) const;
 
  private:
+  bool is_configured_exchange(const std::string& name) const;
+  bool is_configured_queue(const std::string& name) const;
+
   std::string default_queue_;
   Routes routes_;
-  Declared declared_;
+  Topology configured_;
 };
 
 }  // namespace wherry::sdk

@@ -1,0 +1,27 @@
+// A client from config/app.yaml: its addresses, routes and defaults.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "sdk/client/routes.h"
+#include "sdk/link/endpoint.h"
+#include "sdk/settings/app_settings.h"
+#include "wherry/options.h"
+
+namespace wherry::sdk {
+
+struct Configured {
+  std::vector<Endpoint> endpoints;
+  Router router;
+  ClientOptions options;
+};
+
+// What options sets to something else than its default beats the file.
+// Errors: ClientError(invalid_argument) with file, line and column.
+Configured configure(const std::string& path, ClientOptions options);
+
+// What the settings say shall exist at the broker, in an order in which it can be declared.
+Topology configured_topology(const AppSettings& settings);
+
+}  // namespace wherry::sdk
