@@ -1,40 +1,12 @@
 #include "protocol/task/convert.h"
 
-#include <numeric>
-
+#include "base/nearest.h"
 #include "protocol/task/iso8601.h"
+#include "protocol/task/repr.h"
 
 namespace wherry::task::detail {
 
 namespace {
-
-// How many letters must be added, dropped or changed to make one of the other.
-std::size_t distance(std::string_view a, std::string_view b) {
-  std::vector<std::size_t> row(b.size() + 1);
-  std::iota(row.begin(), row.end(), std::size_t{0});
-  for (std::size_t i = 0; i < a.size(); ++i) {
-    std::size_t diagonal = row[0];
-    row[0] = i + 1;
-    for (std::size_t j = 0; j < b.size(); ++j) {
-      const std::size_t above = row[j + 1];
-      row[j + 1] = std::min({row[j] + 1, above + 1, diagonal + (a[i] == b[j] ? 0 : 1)});
-      diagonal = above;
-    }
-  }
-  return row.back();
-}
-
-// Empty when none is near enough to be meant.
-std::string_view nearest(std::string_view name, std::span<const std::string_view> known) {
-  if (name.size() > 100) return {};
-  std::string_view best;
-  std::size_t least = std::max<std::size_t>(1, name.size() / 3) + 1;
-  for (std::string_view candidate : known) {
-    const std::size_t d = distance(name, candidate);
-    if (d < least) least = d, best = candidate;
-  }
-  return best;
-}
 
 std::string at(const Path& path) {
   std::string where = path.spell();
@@ -71,9 +43,11 @@ bool Reader::does_not_fit(const Path& path, const Value& got, const std::string&
 }
 
 bool Reader::unknown(const Path& path, std::string_view key, std::span<const std::string_view> known) {
-  const std::string_view meant = nearest(key, known);
-  const std::string hint = meant.empty() ? "" : "; did you mean '" + std::string(meant) + "'?";
-  return trouble(Path{&path, key.substr(0, 100)}, "unknown" + hint);
+  constexpr std::size_t longest = 100;  // What is longer is shown cut, and was meant to be no field.
+  std::optional<std::string> meant;
+  if (key.size() <= longest) meant = nearest(key, {known.begin(), known.end()});
+  const std::string hint = meant ? "; did you mean '" + *meant + "'?" : "";
+  return trouble(Path{&path, cut_utf8(key, longest)}, "unknown" + hint);
 }
 
 bool Reader::read_time(const Value& value, WallTime& into, const Path& path) {
