@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <cctype>
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
@@ -81,8 +82,7 @@ Result<std::string> substitute(std::string_view text, const Environment& environ
 namespace {
 
 void check_keys(State& state) {
-  // Nodes are looked at through the tree and not through the map of pointers, so that the same file always gives the
-  // same errors in the same order; the sort by place in finish() does the rest.
+  // In the order of pointers, which is none; finish() sorts by place.
   for (const auto& [node, allowed] : state.allowed) {
     if (node == nullptr) continue;
     for (const Node::Entry& entry : node->entries) {

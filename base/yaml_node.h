@@ -18,26 +18,26 @@ struct Position {
   friend auto operator<=>(const Position&, const Position&) = default;
 };
 
-struct Node {
-  enum class Kind { null, text, list, map };
-  struct Entry;
-
-  Kind kind = Kind::null;
-  bool plain = true;  // A text without quotes: may be a number, a truth value or null.
-  std::string text = {};
-  Position at = {};
-  std::vector<std::shared_ptr<const Node>> items = {};
-  std::vector<Entry> entries = {};
-  std::size_t weight = 1;  // Values in it with aliases resolved.
-};
 using NodeRef = std::shared_ptr<const Node>;
 
-struct Node::Entry {
+struct NodeEntry {
   std::string key;
   Position at;
   NodeRef value;
 };
 
+struct Node {
+  enum class Kind { null, text, list, map };
+  using Entry = NodeEntry;
+
+  Kind kind = Kind::null;
+  bool plain = true;  // A text without quotes: may be a number, a truth value or null.
+  std::string text = {};
+  Position at = {};
+  std::vector<NodeRef> items = {};
+  std::vector<Entry> entries = {};
+  std::size_t weight = 1;  // Values in it with aliases resolved.
+};
 // "a text", "a list": for errors.
 inline std::string_view kind_of(const Node& node) {
   switch (node.kind) {

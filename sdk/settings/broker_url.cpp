@@ -1,5 +1,7 @@
 #include "sdk/settings/broker_url.h"
 
+#include <algorithm>
+
 #include <fmt/format.h>
 
 namespace wherry::sdk {
