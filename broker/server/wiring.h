@@ -9,6 +9,8 @@
 
 namespace wherry::broker {
 
+constexpr unsigned most_shards = 64;
+
 struct Plan {
   net::Address amqp;
   std::filesystem::path data_dir;

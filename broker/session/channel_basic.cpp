@@ -50,15 +50,14 @@ void Channel::on_publish(const amqp::BasicPublish& method, const amqp::ContentHe
   auto accepted = [&]() -> AmqpResult<void> {
     if (method.immediate) return amqp_fail(ReplyCode::not_implemented, "immediate=true");
     if (auto allowed = check_exchange(Access::write, method.exchange); !allowed) return allowed;
-    auto properties = amqp::view_properties(header.properties);
-    if (!properties) return amqp_fail(ReplyCode::syntax_error, properties.error().message);
-    if (auto fine = check_properties(*properties); !fine) return fine;
+    const amqp::PropertiesView& properties = header.view;
+    if (auto fine = check_properties(properties); !fine) return fine;
     Message::Origin origin;
     origin.exchange = method.exchange;
     origin.routing_key = method.routing_key;
     origin.properties = header.properties;
-    origin.delivery_mode = properties->delivery_mode.value_or(1);
-    origin.priority = properties->priority.value_or(0);
+    origin.delivery_mode = properties.delivery_mode.value_or(1);
+    origin.priority = properties.priority.value_or(0);
     origin.body_size = header.body_size;
     origin.published_ms = session_.host().now_ms();
     incoming_ = Message::create(origin);
