@@ -1,46 +1,14 @@
 #include "sdk/client/configure.h"
 
-#include <cstdint>
 #include <memory>
-#include <type_traits>
 #include <utility>
 
+#include "protocol/amqp/table_from_yaml.h"
 #include "wherry/error.h"
 
 namespace wherry::sdk {
 
 namespace {
-
-amqp::FieldValue field_of(const yaml::Value& value);
-
-amqp::Table table_of(const yaml::Entries& entries) {
-  amqp::Table table;
-  for (const auto& [name, value] : entries) table.set(name, field_of(value));
-  return table;
-}
-
-amqp::FieldValue field_of(const yaml::Value& value) {
-  return std::visit(
-      [](const auto& held) -> amqp::FieldValue {
-        using T = std::remove_cvref_t<decltype(held)>;
-        if constexpr (std::is_same_v<T, std::nullptr_t>) {
-          return {};
-        } else if constexpr (std::is_same_v<T, std::int64_t>) {
-          // The narrow form where it fits: every client reads it alike.
-          if (std::in_range<std::int32_t>(held)) return static_cast<std::int32_t>(held);
-          return held;
-        } else if constexpr (std::is_same_v<T, yaml::Value::List>) {
-          amqp::FieldArray array;
-          for (const auto& each : held) array.push_back(field_of(each));
-          return array;
-        } else if constexpr (std::is_same_v<T, yaml::Entries>) {
-          return table_of(held);
-        } else {
-          return held;
-        }
-      },
-      value.data);
-}
 
 template <class T>
 void take_over(T& option, const T& standard, T from_file) {
@@ -57,20 +25,20 @@ Topology configured_topology(const AppSettings& settings) {
                                     .durable = each.durable,
                                     .auto_delete = each.auto_delete,
                                     .internal = each.internal,
-                                    .arguments = table_of(each.arguments)});
+                                    .arguments = amqp::table_from_yaml(each.arguments)});
   }
   for (const auto& each : settings.queues) {
     topology.push_back(QueueSpec{.name = each.name,
                                  .durable = each.durable,
                                  .auto_delete = each.auto_delete,
-                                 .arguments = table_of(each.arguments)});
+                                 .arguments = amqp::table_from_yaml(each.arguments)});
   }
   for (const auto& each : settings.bindings) {
     topology.push_back(BindingSpec{.source = each.exchange,
                                    .destination = each.destination,
                                    .routing_key = each.routing_key,
                                    .to_exchange = each.to_exchange,
-                                   .arguments = table_of(each.arguments)});
+                                   .arguments = amqp::table_from_yaml(each.arguments)});
   }
   return topology;
 }

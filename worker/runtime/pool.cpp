@@ -8,7 +8,9 @@ Pool::Pool(unsigned threads) {
   for (unsigned i = 0; i < threads; ++i) threads_.emplace_back([this] { work(); });
 }
 
-Pool::~Pool() { stop(); }
+Pool::~Pool() {
+  stop();
+}
 
 Pool::Ticket Pool::run(std::function<void()> work) {
   Ticket ticket = 0;

@@ -1,7 +1,8 @@
 // Coro<T>: the return type of a task that is a coroutine. While it waits it holds no thread.
 //
 //   worker.on("crawl", [](std::string url, wherry::Context& context) -> wherry::Coro<int> {
-//     auto job = co_await client.async_enqueue(Fetch{url});
+//     auto sent = client.async_enqueue(Fetch{url});
+//     auto job = co_await sent;
 //     co_return (co_await job.async_get(30s)).size;
 //   });
 //

@@ -27,7 +27,7 @@
 #include <utility>
 #include <vector>
 
-#include "protocol/task/arguments.h"
+#include "protocol/task/bind.h"
 #include "protocol/task/convert.h"
 #include "protocol/task/value.h"
 #include "wherry/context.h"
@@ -41,8 +41,8 @@ class Registry {
  public:
   // What the message carried, for the function's decoder.
   struct Arguments {
-    const task::Value& args;    // An array.
-    const task::Value& kwargs;  // A map.
+    const task::Value::Array& args;
+    const task::Value::Map& kwargs;
   };
   // Runs an attempt. The result says what is wrong with the arguments, if anything; then finish is not called.
   using Run = std::function<Result<void>(const Arguments&, Context&, detail::Finish)>;
@@ -158,7 +158,7 @@ void Registry::on(F function, TaskOptions options) {
   auto shared = std::make_shared<F>(std::move(function));
   add(std::string(T::task_name),
       {[shared](const Arguments& arguments, Context& context, detail::Finish finish) -> Result<void> {
-         auto decoded = task::struct_from_arguments<T>(arguments.args, arguments.kwargs);
+         auto decoded = task::bind_struct<T>(arguments.args, arguments.kwargs);
          if (!decoded) return tl::unexpected(decoded.error());
          detail::run_and_finish(
              [&]() -> decltype(auto) {
@@ -182,7 +182,7 @@ void Registry::on(std::string name, F function, TaskOptions options) {
   using Parameters = typename Traits::type;
   auto shared = std::make_shared<F>(std::move(function));
   add(std::move(name), {[shared](const Arguments& arguments, Context& context, detail::Finish finish) -> Result<void> {
-                          auto decoded = task::tuple_from_arguments<Parameters>(arguments.args, arguments.kwargs);
+                          auto decoded = task::BindTuple<Parameters>::bind(arguments.args, arguments.kwargs);
                           if (!decoded) return tl::unexpected(decoded.error());
                           detail::run_and_finish(
                               [&]() -> decltype(auto) {
@@ -204,6 +204,11 @@ void Registry::on(std::string name, F function, TaskOptions options) {
 
 }  // namespace wherry
 
-// The entry point of a task library: see above. C linkage, so that the loader finds it by name.
-#define WHERRY_TASKS(registry) \
-  extern "C" __attribute__((visibility("default"))) void wherry_tasks(::wherry::Registry& registry)
+// The entry point of a task library: see above. C linkage, so that the loader finds it by name; the tasks themselves
+// are defined in a function without it, inside which GCC 12 cannot compile a lambda that is a coroutine.
+#define WHERRY_TASKS(registry)                                                                                     \
+  static void wherry_define_tasks(::wherry::Registry&);                                                            \
+  extern "C" __attribute__((visibility("default"))) void wherry_tasks(::wherry::Registry& wherry_tasks_registry) { \
+    wherry_define_tasks(wherry_tasks_registry);                                                                    \
+  }                                                                                                                \
+  static void wherry_define_tasks(::wherry::Registry& registry)

@@ -19,6 +19,7 @@
 #include <chrono>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -32,12 +33,18 @@ struct WorkerOptions {
   unsigned prefetch = 0;                      // Tasks taken at once; 0 = concurrency. More pays for coroutines only.
   std::string name = {};                      // Node name; default "wherry@HOSTNAME".
   RetryPolicy retry = {};                     // For tasks that do not say their own.
+  std::optional<std::chrono::milliseconds> soft_time_limit = {};  // Likewise.
   std::string dead_letter_queue = "wherry.dead";
   std::chrono::milliseconds graceful_timeout{30'000};
   bool handle_signals = true;  // run() stops on SIGTERM and SIGINT.
   // Called once tasks are being taken, on the worker's own thread.
   std::function<void()> on_ready = {};
 };
+
+struct WorkerSettings;  // worker/settings/worker_settings.h
+
+// What the settings say of a worker's options.
+WorkerOptions worker_options(const WorkerSettings& settings);
 
 class Worker {
  public:
@@ -46,6 +53,8 @@ class Worker {
   // From a file such as config/worker.yaml, which names its app.yaml: broker, topology, retries per task. What adjust
   // changes wins over the file. Throws ClientError with file, line and column.
   static Worker from_file(const std::string& path, const std::function<void(WorkerOptions&)>& adjust = {});
+  // From settings that were loaded (and changed) before: broker, topology and retries. Throws likewise.
+  Worker(WorkerSettings settings, WorkerOptions options);
   Worker(Worker&&) noexcept;
   ~Worker();
 
@@ -57,10 +66,8 @@ class Worker {
   int run();
   void stop();
 
-  class Impl;
-
  private:
-  explicit Worker(std::unique_ptr<Impl> impl);
+  class Impl;
   std::unique_ptr<Impl> impl_;
 };
 

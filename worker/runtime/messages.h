@@ -1,0 +1,42 @@
+// The messages a worker writes: results, retries, dead letters. Pure: from the message that came in and what became of
+// it to what is published.
+//
+// A retry and a dead letter keep the body and the properties as they came; their headers tell the history:
+//   x-wherry-history   array of tables, oldest first, one an attempt: attempt (from 1), error, at (ISO 8601), worker
+//   x-wherry-reason    dead letters: why it is here, one sentence
+//   x-wherry-queue     dead letters: the queue it came from
+//   x-wherry-dead-at   dead letters: ISO 8601
+// Threads: no state. Format: docs/worker.md.
+#pragma once
+
+#include <chrono>
+#include <string>
+#include <string_view>
+
+#include "base/clock.h"
+#include "protocol/task/envelope.h"
+#include "protocol/task/result.h"
+#include "sdk/link/messages.h"
+
+namespace wherry::worker {
+
+struct Failure {
+  std::string type;     // The exception's, or what stands for one.
+  std::string message;  // One sentence.
+};
+
+// The same message for its next attempt: retries + 1, eta, the failed attempt in its history. To be published to the
+// queue it came from.
+sdk::Publication retry_message(const sdk::Delivery& delivery, const task::Task& task, const Failure& failure,
+                               std::string_view worker, WallTime now, std::chrono::milliseconds delay);
+
+// The same message for the dead-letter queue. task: null when it could not be decoded.
+sdk::Publication dead_letter(const sdk::Delivery& delivery, const task::Task* task, const Failure& failure,
+                             std::string_view reason, std::string_view worker, WallTime now);
+
+// A result for whoever waits, in the serializer the task came in; with an empty routing key when nobody does.
+sdk::Publication result_message(const task::Task& task, task::ResultMeta meta);
+task::ResultMeta success(const task::Task& task, task::Value result, WallTime now);
+task::ResultMeta failed(const task::Task& task, std::string_view state, const Failure& failure, WallTime now);
+
+}  // namespace wherry::worker
