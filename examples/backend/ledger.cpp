@@ -6,11 +6,11 @@ namespace {
 constexpr std::size_t kMaxEntries = 10'000;
 }
 
-void Ledger::add(const std::string& id, std::string task) {
+void Ledger::add(const std::string& id, std::string task, Clock::time_point asked) {
   std::lock_guard lock(mutex_);
   Entry entry;
   entry.task = std::move(task);
-  entry.enqueued = Clock::now();
+  entry.asked = asked;
   if (!entries_.emplace(id, std::move(entry)).second) return;
   order_.push_back(id);
   if (order_.size() > kMaxEntries) {
@@ -19,8 +19,8 @@ void Ledger::add(const std::string& id, std::string task) {
   }
 }
 
-nlohmann::json Ledger::note(std::string task, const std::string& id) {
-  add(id, std::move(task));
+nlohmann::json Ledger::note(std::string task, Clock::time_point asked, const std::string& id) {
+  add(id, std::move(task), asked);
   finish(id, "SENT", nlohmann::json::object());
   return entry(id).value();
 }
@@ -50,7 +50,7 @@ nlohmann::json Ledger::describe(const std::string& id, const Entry& entry) const
   out["id"] = id;
   out["task"] = entry.task;
   out["state"] = entry.state;
-  out["latency_ms"] = Milliseconds(entry.finished.value_or(Clock::now()) - entry.enqueued).count();
+  out["latency_ms"] = Milliseconds(entry.finished.value_or(Clock::now()) - entry.asked).count();
   return out;
 }
 

@@ -23,29 +23,30 @@ namespace examples {
 
 class Ledger {
  public:
-  // Writes down that job, of the task called task, was enqueued, and watches it from now on. Gives back what the web
-  // client is told: its task and id.
+  using Clock = std::chrono::steady_clock;
+
+  // Writes down that job, of the task called task, was asked for at that time, and watches it from now on. Gives back
+  // what the web client is told: its task and id.
   template <class R>
-  nlohmann::json watch(std::string task, const wherry::Job<R>& job) {
+  nlohmann::json watch(std::string task, Clock::time_point asked, const wherry::Job<R>& job) {
     const std::string id = job.id();
-    add(id, std::move(task));
+    add(id, std::move(task), asked);
     job_progress(job, id);
     await_result(*this, job, id);
     return entry(id).value();
   }
   // A task whose result nobody is told.
-  nlohmann::json note(std::string task, const std::string& id);
+  nlohmann::json note(std::string task, Clock::time_point asked, const std::string& id);
 
   // id, task, state, latency_ms, and where there is one: progress, result, error. None for an unknown id.
   std::optional<nlohmann::json> entry(const std::string& id) const;
   nlohmann::json all() const;
 
  private:
-  using Clock = std::chrono::steady_clock;
   struct Entry {
     std::string task;
     std::string state = "PENDING";
-    Clock::time_point enqueued;
+    Clock::time_point asked;
     std::optional<Clock::time_point> finished;
     nlohmann::json details = nlohmann::json::object();
   };
@@ -72,7 +73,7 @@ class Ledger {
     });
   }
 
-  void add(const std::string& id, std::string task);
+  void add(const std::string& id, std::string task, Clock::time_point asked);
   void report(const std::string& id, const SummaryProgress& progress);
   void finish(const std::string& id, const std::string& state, nlohmann::json details);
   nlohmann::json describe(const std::string& id, const Entry& entry) const;

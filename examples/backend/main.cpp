@@ -94,6 +94,7 @@ class Backend {
 
   json sign_up(const json& body) {
     const std::string name = text_of(body, "name");
+    const auto now = examples::Ledger::Clock::now();
     // Both are under way before either is waited for.
     auto mail = client_.async_enqueue(examples::SendEmail{
         .to = text_of(body, "email"),
@@ -104,10 +105,11 @@ class Backend {
         .to = text_of(body, "phone"),
         .text = "Welcome aboard, " + name + "!",
     });
-    return json::array({ledger_.watch("email.send", mail.get()), ledger_.watch("sms.send", sms.get())});
+    return json::array({ledger_.watch("email.send", now, mail.get()), ledger_.watch("sms.send", now, sms.get())});
   }
 
   json log(const json& body) {
+    const auto now = examples::Ledger::Clock::now();
     const examples::RecordLog record{
         .service = text_of(body, "service"),
         .severity = text_of(body, "severity"),
@@ -117,15 +119,16 @@ class Backend {
     // Everybody who bound a queue with a matching pattern runs it: there is no single result to wait for.
     const auto job = client_.enqueue(
         record, {.exchange = "logs", .routing_key = record.service + "." + record.severity, .ignore_result = true});
-    return json::array({ledger_.note("log.record", job.id())});
+    return json::array({ledger_.note("log.record", now, job.id())});
   }
 
   json analyse(const json& body) {
+    const auto now = examples::Ledger::Clock::now();
     const auto job = client_.enqueue(examples::Summarize{
         .path = text_of(body, "path"),
         .separator = body.value("separator", ","),
     });
-    return json::array({ledger_.watch("analysis.summarize", job)});
+    return json::array({ledger_.watch("analysis.summarize", now, job)});
   }
 
   void route(const char* path, Handler handler) {
