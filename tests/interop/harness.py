@@ -113,6 +113,43 @@ class BrokerTest(unittest.TestCase):
         return self.start([PYTHON, "-B", HERE / path, *arguments], **options)
 
 
+class Inbox:
+    """A consumer and what it got so far."""
+
+    def __init__(self, test, channel, queue, auto_ack=False, ack=False, **options):
+        self.test, self.channel, self.messages, self.cancelled = test, channel, [], False
+        channel.add_on_cancel_callback(lambda _: setattr(self, "cancelled", True))
+        self.ack = ack
+        self.tag = channel.basic_consume(queue, self._on_message, auto_ack=auto_ack, **options)
+
+    def _on_message(self, channel, method, properties, body):
+        self.messages.append((method, properties, body))
+        if self.ack:
+            channel.basic_ack(method.delivery_tag)
+
+    @property
+    def bodies(self):
+        return [body.decode(errors="replace") for _, _, body in self.messages]
+
+    @property
+    def tags(self):
+        return [method.delivery_tag for method, _, _ in self.messages]
+
+    def step(self):
+        self.channel.connection.process_data_events(time_limit=0.01)
+
+    def wait(self, count, timeout=20.0):
+        """Waits for the count-th message; returns all the bodies."""
+        self.test.pump(self.channel.connection, lambda: len(self.messages) >= count,
+                       f"{count} messages, got {len(self.messages)}", timeout)
+        return self.bodies
+
+    def settle(self):
+        """Handles all that the broker sent before it answers this call."""
+        self.channel.exchange_declare("amq.direct", passive=True)
+        self.step()
+
+
 def close_quietly(connection):
     try:
         if connection.is_open:
