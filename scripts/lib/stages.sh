@@ -5,7 +5,7 @@
 STAGES=() # "name|seconds|passed|failed|verdict", in the order they ran
 FUZZ_SECONDS=${WHERRY_FUZZ_SECONDS:-10}
 # What has threads: the event loop, the shards and servers that run on it, the client and the worker.
-THREADED='^unit\.(base|net|shard|server|broker|sdk|worker)'
+THREADED='^unit\.(base|net|shard|server|broker|sdk|worker|examples)'
 
 # GCC 12's sanitizers cannot map their shadow memory where a newer kernel randomises addresses further than they know.
 WITHOUT_RANDOMISATION=()
