@@ -65,7 +65,9 @@ Result<Options> parse_options(int argc, const char* const* argv) {
       "log-level,L", po::value<std::string>()->value_name("LEVEL"), "debug, info, warning, error or off (info)");
   try {
     po::variables_map values;
-    po::store(po::command_line_parser(argc, argv).options(all).positional({}).run(), values);
+    // Without guessing: "--shard" must not quietly mean "--shards", nor something else in the next version.
+    const int style = po::command_line_style::unix_style & ~po::command_line_style::allow_guessing;
+    po::store(po::command_line_parser(argc, argv).options(all).positional({}).style(style).run(), values);
     po::notify(values);
     Options options;
     if (values.count("help")) options.answer = help(all);
