@@ -118,15 +118,16 @@ class Program:
         return self.lines
 
     def terminate(self):
-        self._signal(signal.SIGTERM)
+        """Asks it to end, as an operator does."""
+        if self.process.poll() is None:
+            self.process.terminate()
 
     def kill(self):
-        self._signal(signal.SIGKILL)
-
-    def _signal(self, number):
-        # The whole group: a shell script's children are part of the program.
-        if self.process.poll() is None:
-            os.killpg(self.process.pid, number)
+        """Ends it at once, with the processes that it started: the power of a machine gone."""
+        try:
+            os.killpg(self.process.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
 
     def stop(self, timeout=20.0):
         """Ends it whatever its state: for clean-up, where how it ends is not the question."""
@@ -134,8 +135,9 @@ class Program:
         try:
             self.process.wait(timeout)
         except subprocess.TimeoutExpired:
-            self.kill()
-            self.process.wait(timeout)
+            pass
+        self.kill()
+        self.process.wait(timeout)
         for reader in self._readers:
             reader.join(5)
         for stream in (self.process.stdin, self.process.stdout, self.process.stderr):

@@ -160,4 +160,4 @@ def close_quietly(connection):
 
 def main():
     os.environ.setdefault("PYTHONFAULTHANDLER", "1")
-    unittest.main(verbosity=2)
+    unittest.main(verbosity=2, warnings="ignore")
