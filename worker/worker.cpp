@@ -75,7 +75,7 @@ int Worker::Impl::run() {
   config.link.name = options.name;
   config.topology = sdk::configured_topology(settings);
   for (const std::string& queue : options.queues) {
-    auto configured = [&](const sdk::QueueSettings& each) { return each.name == queue; };
+    auto configured = [&](const amqp::QueueSettings& each) { return each.name == queue; };
     if (std::any_of(settings.queues.begin(), settings.queues.end(), configured)) continue;
     sdk::Topology made = sdk::queue_topology(queue);
     config.topology.insert(config.topology.end(), made.begin(), made.end());

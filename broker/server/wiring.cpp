@@ -6,7 +6,6 @@
 #include "broker/server/data_dir.h"
 #include "broker/settings/broker_settings.h"
 #include "broker/store/memory_store.h"
-#include "protocol/amqp/table_from_yaml.h"
 
 namespace wherry::broker {
 
@@ -15,16 +14,15 @@ namespace {
 BrokerConfig::Entities to_entities(const VhostSettings& vhost) {
   BrokerConfig::Entities entities;
   entities.vhost = vhost.name;
-  for (const ExchangeSettings& each : vhost.exchanges) {
-    entities.exchanges.push_back(
-        {each.name, each.type, each.durable, each.auto_delete, each.internal, amqp::table_from_yaml(each.arguments)});
+  for (const amqp::ExchangeSettings& each : vhost.exchanges) {
+    entities.exchanges.push_back({each.name, each.type, each.durable, each.auto_delete, each.internal, each.arguments});
   }
-  for (const QueueSettings& each : vhost.queues) {
-    entities.queues.push_back({each.name, each.durable, false, each.auto_delete, amqp::table_from_yaml(each.arguments)});
+  for (const amqp::QueueSettings& each : vhost.queues) {
+    entities.queues.push_back({each.name, each.durable, false, each.auto_delete, each.arguments});
   }
-  for (const BindingSettings& each : vhost.bindings) {
+  for (const amqp::BindingSettings& each : vhost.bindings) {
     entities.bindings.push_back({each.exchange, each.to_exchange ? DestinationKind::exchange : DestinationKind::queue,
-                                 each.destination, each.routing_key, amqp::table_from_yaml(each.arguments)});
+                                 each.destination, each.routing_key, each.arguments});
   }
   return entities;
 }

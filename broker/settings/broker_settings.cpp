@@ -47,61 +47,38 @@ bool is_host_and_port(std::string_view text) {
   return error == std::errc{} && end == text.data() + text.size() && port <= 65'535;
 }
 
-ExchangeSettings read_exchange(yaml::Map& map) {
-  ExchangeSettings out;
-  map.required("name", out.name);
-  if (map.has("name") && (out.name.empty() || out.name.starts_with("amq.")))
-    map.error("name", "an exchange needs a name, and names that begin with 'amq.' are the broker's own");
-  map.choice<std::string>("type", out.type,
-                          {{"direct", "direct"},
-                           {"fanout", "fanout"},
-                           {"topic", "topic"},
-                           {"headers", "headers"},
-                           {"x-delayed-message", "x-delayed-message"}});
-  map.get("durable", out.durable);
-  map.get("auto_delete", out.auto_delete);
-  map.get("internal", out.internal);
-  map.tree("arguments", out.arguments);
-  return out;
+// What is the broker's own may not be named.
+template <class T>
+T check_name(yaml::Map& map, std::string_view what, T one) {
+  if (map.has("name") && (one.name.empty() || one.name.starts_with("amq."))) {
+    map.error("name", fmt::format("{} needs a name, and names that begin with 'amq.' are the broker's own", what));
+  }
+  return one;
 }
 
-QueueSettings read_queue(yaml::Map& map) {
-  QueueSettings out;
-  map.required("name", out.name);
-  if (map.has("name") && (out.name.empty() || out.name.starts_with("amq.")))
-    map.error("name", "a queue needs a name, and names that begin with 'amq.' are the broker's own");
-  map.get("durable", out.durable);
-  map.get("auto_delete", out.auto_delete);
-  map.tree("arguments", out.arguments);
-  return out;
-}
-
-BindingSettings read_binding(yaml::Map& map, const VhostSettings& vhost) {
-  BindingSettings out;
+// At the broker, both ends of a binding must be there when it starts.
+amqp::BindingSettings read_binding(yaml::Map& map, const VhostSettings& vhost) {
+  amqp::BindingSettings out = amqp::read_binding(map);
   const std::vector<std::string> exchanges = names_of(vhost.exchanges);
   const std::vector<std::string> queues = names_of(vhost.queues);
-  if (map.required("exchange", out.exchange) && !among(exchanges, out.exchange) && !out.exchange.starts_with("amq."))
+  if (map.has("exchange") && !among(exchanges, out.exchange) && !out.exchange.starts_with("amq.")) {
     unknown(map, "exchange", "exchange", out.exchange, exchanges);
-  if (map.has("queue") && map.has("to_exchange"))
-    map.error("to_exchange", "'queue' and 'to_exchange' exclude each other");
-  if (map.get("to_exchange", out.destination)) {
-    out.to_exchange = true;
-    if (!among(exchanges, out.destination)) unknown(map, "to_exchange", "exchange", out.destination, exchanges);
   }
-  if (map.get("queue", out.destination) && !among(queues, out.destination))
+  if (out.to_exchange) {
+    if (!among(exchanges, out.destination)) unknown(map, "to_exchange", "exchange", out.destination, exchanges);
+  } else if (map.has("queue") && !among(queues, out.destination)) {
     unknown(map, "queue", "queue", out.destination, queues);
-  if (!map.has("queue") && !map.has("to_exchange"))
-    map.error("a binding needs a 'queue', or an exchange in 'to_exchange'");
-  map.get("routing_key", out.routing_key);
-  map.tree("arguments", out.arguments);
+  }
   return out;
 }
 
 VhostSettings read_vhost(yaml::Map& map) {
   VhostSettings out;
   map.required("name", out.name);
-  for (yaml::Map each : map.maps("exchanges")) add_unique(each, "exchange", out.exchanges, read_exchange(each));
-  for (yaml::Map each : map.maps("queues", "name")) add_unique(each, "queue", out.queues, read_queue(each));
+  for (yaml::Map each : map.maps("exchanges"))
+    add_unique(each, "exchange", out.exchanges, check_name(each, "an exchange", amqp::read_exchange(each)));
+  for (yaml::Map each : map.maps("queues", "name"))
+    add_unique(each, "queue", out.queues, check_name(each, "a queue", amqp::read_queue(each)));
   for (yaml::Map each : map.maps("bindings")) out.bindings.push_back(read_binding(each, out));
   return out;
 }

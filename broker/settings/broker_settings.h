@@ -13,39 +13,16 @@
 #include "base/log.h"
 #include "base/result.h"
 #include "base/yaml.h"
+#include "protocol/amqp/topology_settings.h"
 
 namespace wherry::broker {
-
-struct ExchangeSettings {
-  std::string name = {};
-  std::string type = "direct";  // direct | fanout | topic | headers | x-delayed-message
-  bool durable = true;
-  bool auto_delete = false;
-  bool internal = false;
-  yaml::Entries arguments = {};
-};
-
-struct QueueSettings {
-  std::string name = {};
-  bool durable = true;
-  bool auto_delete = false;
-  yaml::Entries arguments = {};
-};
-
-struct BindingSettings {
-  std::string exchange = {};     // The source.
-  std::string destination = {};  // A queue, or an exchange when to_exchange.
-  bool to_exchange = false;
-  std::string routing_key = {};
-  yaml::Entries arguments = {};
-};
 
 // A virtual host and what is declared in it when the broker starts, in this order.
 struct VhostSettings {
   std::string name = "/";
-  std::vector<ExchangeSettings> exchanges = {};
-  std::vector<QueueSettings> queues = {};
-  std::vector<BindingSettings> bindings = {};  // Between what is listed here, and from amq.* exchanges.
+  std::vector<amqp::ExchangeSettings> exchanges = {};
+  std::vector<amqp::QueueSettings> queues = {};
+  std::vector<amqp::BindingSettings> bindings = {};  // Between what is listed here, and from amq.* exchanges.
 };
 
 struct PermissionSettings {

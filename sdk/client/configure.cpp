@@ -3,7 +3,6 @@
 #include <memory>
 #include <utility>
 
-#include "protocol/amqp/table_from_yaml.h"
 #include "wherry/error.h"
 
 namespace wherry::sdk {
@@ -25,20 +24,18 @@ Topology configured_topology(const AppSettings& settings) {
                                     .durable = each.durable,
                                     .auto_delete = each.auto_delete,
                                     .internal = each.internal,
-                                    .arguments = amqp::table_from_yaml(each.arguments)});
+                                    .arguments = each.arguments});
   }
   for (const auto& each : settings.queues) {
-    topology.push_back(QueueSpec{.name = each.name,
-                                 .durable = each.durable,
-                                 .auto_delete = each.auto_delete,
-                                 .arguments = amqp::table_from_yaml(each.arguments)});
+    topology.push_back(QueueSpec{
+        .name = each.name, .durable = each.durable, .auto_delete = each.auto_delete, .arguments = each.arguments});
   }
   for (const auto& each : settings.bindings) {
     topology.push_back(BindingSpec{.source = each.exchange,
                                    .destination = each.destination,
                                    .routing_key = each.routing_key,
                                    .to_exchange = each.to_exchange,
-                                   .arguments = amqp::table_from_yaml(each.arguments)});
+                                   .arguments = each.arguments});
   }
   return topology;
 }

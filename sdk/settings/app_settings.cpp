@@ -10,45 +10,6 @@ namespace {
 constexpr std::chrono::milliseconds shortest(1);
 constexpr std::chrono::milliseconds longest = std::chrono::hours(24 * 365);
 
-ExchangeSettings read_exchange(yaml::Map& map) {
-  ExchangeSettings out;
-  map.required("name", out.name);
-  map.choice<std::string>("type", out.type,
-                          {{"direct", "direct"},
-                           {"fanout", "fanout"},
-                           {"topic", "topic"},
-                           {"headers", "headers"},
-                           {"x-delayed-message", "x-delayed-message"}});
-  map.get("durable", out.durable);
-  map.get("auto_delete", out.auto_delete);
-  map.get("internal", out.internal);
-  map.tree("arguments", out.arguments);
-  return out;
-}
-
-QueueSettings read_queue(yaml::Map& map) {
-  QueueSettings out;
-  if (map.required("name", out.name) && out.name.empty()) map.error("name", "a queue needs a name");
-  map.get("durable", out.durable);
-  map.get("auto_delete", out.auto_delete);
-  map.tree("arguments", out.arguments);
-  return out;
-}
-
-// The ends of a binding need not be listed: another program may have made them.
-BindingSettings read_binding(yaml::Map& map) {
-  BindingSettings out;
-  map.required("exchange", out.exchange);
-  out.to_exchange = map.get("to_exchange", out.destination);
-  const bool to_queue = map.get("queue", out.destination);
-  if (out.to_exchange && to_queue) map.error("to_exchange", "'queue' and 'to_exchange' exclude each other");
-  if (!map.has("queue") && !map.has("to_exchange"))
-    map.error("a binding needs a 'queue', or an exchange in 'to_exchange'");
-  map.get("routing_key", out.routing_key);
-  map.tree("arguments", out.arguments);
-  return out;
-}
-
 TaskRoute read_route(const std::string& pattern, yaml::Map& map) {
   TaskRoute out{.pattern = pattern};
   map.get("queue", out.queue);
@@ -92,9 +53,12 @@ AppSettings read_app_settings(yaml::Document& document) {
   AppSettings out;
   yaml::Map root = document.root();
   read_broker_url(root.map("broker"), out.broker_url, out.broker_place);
-  for (yaml::Map each : root.maps("exchanges")) out.exchanges.push_back(read_exchange(each));
-  for (yaml::Map each : root.maps("queues", "name")) out.queues.push_back(read_queue(each));
-  for (yaml::Map each : root.maps("bindings")) out.bindings.push_back(read_binding(each));
+  for (yaml::Map each : root.maps("exchanges")) out.exchanges.push_back(amqp::read_exchange(each));
+  for (yaml::Map each : root.maps("queues", "name")) {
+    out.queues.push_back(amqp::read_queue(each));
+    if (each.has("name") && out.queues.back().name.empty()) each.error("name", "a queue needs a name");
+  }
+  for (yaml::Map each : root.maps("bindings")) out.bindings.push_back(amqp::read_binding(each));
   for (auto& [pattern, map] : root.entries("task_routes", "queue")) out.task_routes.push_back(read_route(pattern, map));
   for (auto& [pattern, map] : root.entries("task_retries")) out.task_retries.push_back(read_retry(pattern, map));
   root.get("default_queue", out.default_queue);

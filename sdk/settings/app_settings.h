@@ -13,32 +13,9 @@
 
 #include "base/result.h"
 #include "base/yaml.h"
+#include "protocol/amqp/topology_settings.h"
 
 namespace wherry::sdk {
-
-struct ExchangeSettings {
-  std::string name = {};
-  std::string type = "direct";  // direct | fanout | topic | headers | x-delayed-message
-  bool durable = true;
-  bool auto_delete = false;
-  bool internal = false;
-  yaml::Entries arguments = {};
-};
-
-struct QueueSettings {
-  std::string name = {};
-  bool durable = true;
-  bool auto_delete = false;
-  yaml::Entries arguments = {};
-};
-
-struct BindingSettings {
-  std::string exchange = {};     // The source.
-  std::string destination = {};  // A queue, or an exchange when to_exchange.
-  bool to_exchange = false;
-  std::string routing_key = {};
-  yaml::Entries arguments = {};
-};
 
 // Either a queue, or an exchange with a routing key; neither for a route that only sets the priority.
 struct TaskRoute {
@@ -64,9 +41,9 @@ enum class BodyFormat { msgpack, json };
 struct AppSettings {
   std::string broker_url = {};    // Ready for parse_endpoints(): one, or several separated by ';'. Holds the password.
   std::string broker_place = {};  // Where it was said ("app.yaml:3:8"), for errors in it; empty for the default.
-  std::vector<ExchangeSettings> exchanges = {};
-  std::vector<QueueSettings> queues = {};
-  std::vector<BindingSettings> bindings = {};
+  std::vector<amqp::ExchangeSettings> exchanges = {};
+  std::vector<amqp::QueueSettings> queues = {};
+  std::vector<amqp::BindingSettings> bindings = {};
   std::vector<TaskRoute> task_routes = {};   // In the order of the file.
   std::vector<TaskRetry> task_retries = {};  // In the order of the file.
   std::string default_queue = "celery";
