@@ -15,15 +15,13 @@ namespace {
 
 constexpr std::string_view history_name = "x-death";
 
-// Keys of CC and BCC.
-void add_carbon_copies(const Table& headers, std::vector<std::string>& keys) {
-  for (std::string_view name : {"CC", "BCC"}) {
-    const FieldValue* value = headers.find(name);
-    const FieldArray* copies = value ? value->get<FieldArray>() : nullptr;
-    if (!copies) continue;
-    for (const FieldValue& key : *copies) {
-      if (auto* text = key.get<std::string>()) keys.push_back(*text);
-    }
+// Keys of CC or BCC.
+void add_carbon_copies(std::string_view name, const Table& headers, std::vector<std::string>& keys) {
+  const FieldValue* value = headers.find(name);
+  const FieldArray* copies = value ? value->get<FieldArray>() : nullptr;
+  if (!copies) return;
+  for (const FieldValue& key : *copies) {
+    if (auto* text = key.get<std::string>(); text && text->size() <= 255) keys.push_back(*text);
   }
 }
 
@@ -95,8 +93,10 @@ std::optional<Reborn> reborn(const DeadLetter& letter, std::uint64_t now_ms) {
   Table& headers = *properties.headers;
 
   std::vector<std::string> keys{std::string(letter.message->routing_key())};
-  add_carbon_copies(headers, keys);
+  add_carbon_copies("CC", headers, keys);
+  // What BCC names is not told to anybody, but the message goes there too.
   record_death(headers, letter, properties.expiration, keys, now_ms);
+  add_carbon_copies("BCC", headers, keys);
   properties.expiration.reset();
   if (routing_key) {
     keys.assign(1, *routing_key);

@@ -154,6 +154,7 @@ struct Queue::Impl {
   }
   // After whatever could give somebody work.
   void settle_down() {
+    if (pauses > 0) return;
     if (expiring > 0) expire(environment.now());
     drop_excess();
     pump();
@@ -205,6 +206,7 @@ struct Queue::Impl {
   std::uint64_t wake_ms = UINT64_MAX;  // When we asked to be woken.
   bool ever_consumed = false;
   bool busy = false;  // Inside a consumer's deliver().
+  unsigned pauses = 0;
 };
 
 Queue::Queue(QueueEntryRef entry, MessageStore& store, QueueEnvironment& environment)
@@ -231,7 +233,7 @@ std::uint32_t Queue::recover() {
 
 Queue::Accepted Queue::publish(const MessageRef& message) {
   Impl& queue = *impl_;
-  WHERRY_ASSERT(!queue.busy && message->complete());
+  WHERRY_ASSERT(!queue.busy && queue.pauses == 0 && message->complete());
   const QueueLimits& limits = queue.limits;
   if (limits.overflow != Overflow::drop_head &&
       limits.exceeded_by(std::uint64_t{queue.ready.size()} + 1, queue.stats.ready_bytes + message->body().size())) {
@@ -252,10 +254,18 @@ Queue::Accepted Queue::publish(const MessageRef& message) {
   return {.accepted = true, .durable_at = durable_at};
 }
 
+Queue::Pause::Pause(Queue& queue) : queue_(queue) {
+  ++queue_.impl_->pauses;
+}
+Queue::Pause::~Pause() {
+  if (--queue_.impl_->pauses == 0) queue_.impl_->settle_down();
+}
+
 AmqpResult<void> Queue::add_consumer(Consumer& consumer, const ConsumerOptions& options) {
   Impl& queue = *impl_;
   WHERRY_ASSERT(!queue.busy);
-  if (queue.turns.any_exclusive() || (options.exclusive && queue.turns.size() > 0)) {
+  const bool alone = queue.turns.size() == 0 && !queue.limits.single_active_consumer;
+  if (queue.turns.any_exclusive() || (options.exclusive && !alone)) {
     return refuse(amqp::ReplyCode::access_refused,
                   resource("queue", queue.entry->spec.name, queue.entry->vhost) + " in exclusive use");
   }

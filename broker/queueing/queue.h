@@ -105,8 +105,22 @@ class Queue {
   };
   Accepted publish(const MessageRef& message);
 
+  // While one of these lives the queue gives nothing to consumers and drops nothing: what comes back in several calls
+  // is in its order again before somebody gets the first of it. Nothing may be published meanwhile.
+  class Pause {
+   public:
+    explicit Pause(Queue& queue);
+    ~Pause();
+    Pause(const Pause&) = delete;
+    Pause& operator=(const Pause&) = delete;
+
+   private:
+    Queue& queue_;
+  };
+
   // --- consumers ---
-  // 403 when there is or it wants to be an exclusive consumer beside others. Deliveries may begin inside the call.
+  // 403 when there is or it wants to be an exclusive consumer beside others, or exclusive where one is active at a time
+  // anyway. Deliveries may begin inside the call.
   AmqpResult<void> add_consumer(Consumer& consumer, const ConsumerOptions& options);
   // Deliveries it has unsettled stay unsettled until ack() or requeue(). Returns whether that was the last consumer.
   bool remove_consumer(Consumer& consumer);
@@ -130,7 +144,7 @@ class Queue {
   // purged of them, no_position) are fine.
   void dead_lettered(std::span<const Position> positions);
   // A stand-in (never one with no_ack: what it took is settled) had to give it back undelivered: to its place,
-  // redelivered and count as they were; the consumer is not asked again until resume().
+  // redelivered and count as they were; the consumer, if it is still there, is not asked again until resume().
   void give_back(Consumer& consumer, std::span<const Position> positions);
 
   // --- the whole ---

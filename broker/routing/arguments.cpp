@@ -85,8 +85,12 @@ std::string version(const FieldValue& value, const amqp::Table& all) {
 std::string boolean(const FieldValue& value, const amqp::Table&) {
   return value.get<bool>() ? "" : unacceptable(value);
 }
-std::string string(const FieldValue& value, const amqp::Table&) {
-  return value.get<std::string>() ? "" : unacceptable(value);
+std::string any(const FieldValue&, const amqp::Table&) {
+  return {};
+}
+std::string any_integer(const FieldValue& value, const amqp::Table&) {
+  std::int64_t number = 0;
+  return integer(value, number);
 }
 std::string dead_letter_key(const FieldValue& value, const amqp::Table& all) {
   if (!value.get<std::string>()) return unacceptable(value);
@@ -122,7 +126,7 @@ constexpr Rule queue_rules[] = {
     {"x-queue-type", queue_type},
     {"x-expires", positive_expiry},
     {"x-message-ttl", expiry},
-    {"x-dead-letter-exchange", string},
+    {"x-dead-letter-exchange", any},
     {"x-dead-letter-routing-key", dead_letter_key},
     {"x-dead-letter-strategy", dead_letter_strategy},
     {"x-max-length", count},
@@ -136,6 +140,21 @@ constexpr Rule queue_rules[] = {
     {"x-single-active-consumer", boolean},
     {"x-delivery-limit", count},
 };
+constexpr Rule consumer_rules[] = {{"x-priority", any_integer}, {"x-cancel-on-ha-failover", boolean}};
+
+AmqpResult<void> check_by(std::span<const Rule> rules, const amqp::Table& arguments, std::string_view resource) {
+  for (const Rule& rule : rules) {
+    const FieldValue* value = arguments.find(rule.name);
+    if (!value) continue;
+    std::string fault = rule.check(*value, arguments);
+    if (!fault.empty()) {
+      return refuse(ReplyCode::precondition_failed,
+                    fmt::format("invalid arg '{}' for {}: {}", rule.name, resource, fault));
+    }
+  }
+  return {};
+}
+
 constexpr auto queue_names = [] {
   std::array<std::string_view, std::size(queue_rules)> names;
   for (std::size_t i = 0; i < names.size(); ++i) names[i] = queue_rules[i].name;
@@ -172,16 +191,19 @@ tl::unexpected<amqp::AmqpError> refuse(ReplyCode code, std::string explanation) 
   return tl::unexpected<amqp::AmqpError>({.code = code, .explanation = std::move(explanation), .offender = {}});
 }
 
+AmqpResult<void> check_consumer_arguments(const amqp::Table& arguments, std::string_view resource) {
+  return check_by(consumer_rules, arguments, resource);
+}
+
 AmqpResult<void> check_queue_arguments(const QueueSpec& spec, std::string_view resource) {
-  for (const Rule& rule : queue_rules) {
-    const FieldValue* value = spec.arguments.find(rule.name);
-    if (!value) continue;
-    std::string fault = rule.check(*value, spec.arguments);
-    if (!fault.empty()) {
-      return refuse(ReplyCode::precondition_failed,
-                    fmt::format("invalid arg '{}' for {}: {}", rule.name, resource, fault));
-    }
+  // RabbitMQ looks at this one first, and in other words.
+  const FieldValue* dead_letters_to = spec.arguments.find("x-dead-letter-exchange");
+  if (dead_letters_to && !dead_letters_to->get<std::string>()) {
+    return refuse(
+        ReplyCode::precondition_failed,
+        fmt::format("invalid type '{}' for arg 'x-dead-letter-exchange' in {}", type_name(*dead_letters_to), resource));
   }
+  if (auto fit = check_by(queue_rules, spec.arguments, resource); !fit) return fit;
   const std::string* type = spec.arguments.string("x-queue-type");
   if (type && *type == "quorum") {
     std::string_view fault = spec.auto_delete ? "auto-delete" : spec.exclusive ? "exclusive-owner" : "non-durable";

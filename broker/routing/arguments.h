@@ -21,6 +21,8 @@ std::string_view type_name(const amqp::FieldValue& value);
 
 // Types and values of a queue's arguments. 406.
 AmqpResult<void> check_queue_arguments(const QueueSpec& spec, std::string_view resource);
+// Types of a consumer's arguments. 406.
+AmqpResult<void> check_consumer_arguments(const amqp::Table& arguments, std::string_view resource);
 // 406 for an alternate exchange that is not a name, and for x-delayed-message without a fit x-delayed-type.
 AmqpResult<void> check_exchange_arguments(const ExchangeSpec& spec, std::string_view resource);
 

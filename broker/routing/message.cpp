@@ -4,6 +4,7 @@
 #include <new>
 
 #include "base/assert.h"
+#include "broker/routing/carbon_copies.h"
 
 namespace wherry::broker {
 
@@ -20,6 +21,7 @@ boost::intrusive_ptr<Message> Message::create(const Origin& origin) {
   message->priority_ = origin.priority;
   message->body_size_ = origin.body_size;
   message->published_ms_ = origin.published_ms;
+  message->may_have_bcc_ = broker::may_have_bcc(origin.properties);
   char* to = message->text();
   for (std::string_view part : {origin.exchange, origin.routing_key, origin.properties}) {
     if (!part.empty()) std::memcpy(to, part.data(), part.size());

@@ -43,6 +43,8 @@ class Message {
   bool persistent() const { return delivery_mode_ == 2; }
   std::uint8_t priority() const { return priority_; }
   std::uint64_t published_ms() const { return published_ms_; }
+  // Whether the properties may hold what no consumer is to see (carbon_copies.h).
+  bool may_have_bcc() const { return may_have_bcc_; }
   // Bytes of memory the block takes.
   std::size_t footprint() const { return sizeof(Message) + head_size() + body_size_; }
 
@@ -72,6 +74,7 @@ class Message {
   std::uint8_t delivery_mode_ = 1;
   std::uint8_t priority_ = 0;
   std::uint32_t properties_size_ = 0;
+  bool may_have_bcc_ = false;
   std::uint64_t body_size_ = 0;
   std::uint64_t body_filled_ = 0;
   std::uint64_t published_ms_ = 0;

@@ -62,9 +62,11 @@ TEST_CASE("arguments of queues: ranges") {
 }
 
 TEST_CASE("arguments of queues: words") {
-  for (const char* name : {"x-overflow", "x-queue-mode", "x-queue-type", "x-dead-letter-exchange"}) {
+  for (const char* name : {"x-overflow", "x-queue-mode", "x-queue-type"}) {
     CHECK(fault(table({{name, 5}})) == said(name, "{unacceptable_type,signedint}"));
   }
+  CHECK(fault(table({{"x-dead-letter-exchange", 5}})) ==
+        "invalid type 'signedint' for arg 'x-dead-letter-exchange' in queue 'q' in vhost '/'");
   CHECK(fault(table({{"x-overflow", "spill"}})) == said("x-overflow", "invalid_overflow"));
   CHECK(fault(table({{"x-queue-mode", "eager"}})) == said("x-queue-mode", "\"unsupported queue mode 'eager'\""));
   CHECK(fault(table({{"x-queue-type", "stream"}})) == said("x-queue-type", "\"unsupported queue type 'stream'\""));
