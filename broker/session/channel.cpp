@@ -28,12 +28,28 @@ void Channel::on_method(const amqp::Method& method) {
 void Channel::end() {
   if (ended_) return;
   ended_ = true;
+  alive_.reset();
+  parked_.clear();
+  struct Leaving {
+    QueueEntryRef queue;
+    std::vector<ConsumerKey> consumers;
+    std::vector<Position> unsettled;
+  };
+  std::map<QueueId, Leaving> queues;
   for (auto& [tag, subscription] : subscriptions_) {
-    session_.host().cancel(session_.vhost(), subscription->queue, *subscription);
+    Leaving& leaving = queues[subscription->queue->id];
+    leaving.queue = subscription->queue;
+    leaving.consumers.push_back(subscription->number);
+  }
+  for (Unsettled::Entry& entry : unsettled_.take_all()) {
+    Leaving& leaving = queues[entry.queue->id];
+    leaving.unsettled.push_back(entry.position);
+    leaving.queue = std::move(entry.queue);
+  }
+  for (auto& [id, leaving] : queues) {
+    session_.host().leave(leaving.queue, std::move(leaving.consumers), std::move(leaving.unsettled));
   }
   subscriptions_.clear();
-  parked_.clear();
-  settle_all(session_.host(), unsettled_.take_all(), Settlement::requeue);
 }
 
 AmqpResult<void> Channel::check(Access access, std::string_view kind, std::string_view name) const {
@@ -65,21 +81,21 @@ AmqpResult<QueueEntryRef> Channel::find_queue(std::string_view queue) const {
 
 void Channel::start(Subscription& subscription) {
   subscription.started = true;
-  if (!std::exchange(subscription.parked, false)) return;
+  subscription.parked = false;
   session_.host().resume(subscription.queue, subscription);
 }
 
 bool Channel::deliver(Subscription& to, const Delivery& delivery) {
-  if (!to.started) {
-    to.parked = true;
-    return false;
-  }
-  const bool room = session_.window_open() && (to.no_ack || !full());
+  // A channel that is closing takes nothing more: what another one gave back must not be lost in it.
+  if (!to.started || !session_.connection().is_open(number_)) return false;
+  const bool window_open = session_.window_open();
+  const bool room = window_open && (to.no_ack || !full());
   if (!room) {
     if (!to.parked) {
       to.parked = true;
       parked_.push_back(&to);
     }
+    if (!window_open) wait_for_window();
     return false;
   }
   const std::uint64_t tag = to.no_ack ? unsettled_.pass() : unsettled_.add(to.queue, to.number, delivery.position);
@@ -89,18 +105,25 @@ bool Channel::deliver(Subscription& to, const Delivery& delivery) {
   method.redelivered = delivery.redelivered;
   method.exchange = delivery.message->exchange();
   method.routing_key = delivery.message->routing_key();
-  session_.connection().send_content(
-      number_, method, delivery.message->properties(), delivery.message->body(),
-      [](const void* message) { return static_cast<const Message*>(message)->pin(); }, delivery.message.get());
-  session_.touch();
+  send_message(method, *delivery.message);
   return true;
+}
+
+void Channel::wait_for_window() {
+  if (std::exchange(waits_for_window_, true)) return;
+  session_.wait_for_window(*this);
+}
+
+void Channel::on_writable() {
+  waits_for_window_ = false;
+  resume_parked();
 }
 
 void Channel::resume_parked() {
   // Each of those that are parked now once: resume() may park it again at the end.
   for (std::size_t left = parked_.size(); left > 0 && !parked_.empty(); --left) {
     Subscription* next = parked_.front();
-    if (!session_.window_open()) return;
+    if (!session_.window_open()) return wait_for_window();
     if (!next->no_ack && full()) {
       // Others may take without ack; this one keeps its turn.
       parked_.pop_front();
@@ -120,6 +143,8 @@ void Channel::queue_deleted(Subscription& subscription) {
   if (session_.has_capability("consumer_cancel_notify")) {
     send(amqp::BasicCancel{.consumer_tag = node.key(), .nowait = true});
   }
+  // What was unsettled in the queue has made room under the channel's prefetch.
+  resume_parked();
 }
 
 // --- confirms --------------------------------------------------------------------------------------------------------

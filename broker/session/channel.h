@@ -35,11 +35,13 @@ class Channel {
   void on_body(std::string_view fragment);
   void on_publish_end();
   void on_published(std::uint64_t tag, bool accepted);
-  void on_writable() { resume_parked(); }
+  void on_writable();
   void flush_confirms();
 
   // The channel ends: consumers go, what is unsettled returns to its place.
   void end();
+  // Expires then.
+  std::weak_ptr<char> alive() const { return alive_; }
 
  private:
   // A consumer of this channel, as its queue and the host see it.
@@ -61,6 +63,7 @@ class Channel {
   bool deliver(Subscription& to, const Delivery& delivery);
   void queue_deleted(Subscription& subscription);
   void resume_parked();
+  void wait_for_window();
   bool full() const { return prefetch_ > 0 && unsettled_.consumed() >= prefetch_; }
 
   // --- channel_topology.cpp ---
@@ -104,6 +107,10 @@ class Channel {
   void recover();
   AmqpResult<void> check_properties(const amqp::PropertiesView& properties) const;
   AmqpResult<void> publish(const MessageRef& message, bool mandatory);
+  void enqueue(const MessageRef& message, bool mandatory, const RouteCache::Queues& queues);
+  // A method with a message as its content, as far as clients may see that.
+  template <class M>
+  void send_message(const M& method, const Message& message);
   void confirm_later(unsigned far, Lsn durable_at, bool refused);
   void ask_confirm_flush();
 
@@ -111,6 +118,7 @@ class Channel {
   const std::uint16_t number_;
   const std::uint32_t incarnation_;
   bool ended_ = false;
+  std::shared_ptr<char> alive_ = std::make_shared<char>();
 
   std::string last_queue_;  // Declared last: what an empty queue name means.
   RouteCache routes_;
@@ -118,6 +126,9 @@ class Channel {
   // The publish whose content is coming in.
   boost::intrusive_ptr<Message> incoming_;
   bool incoming_mandatory_ = false;
+  std::vector<std::string> incoming_copies_;  // Further routing keys.
+  std::string may_write_to_;                  // The exchange whose permission was looked up last.
+  bool may_write_ = false;
 
   bool confirming_ = false;
   bool confirm_flush_asked_ = false;
@@ -125,9 +136,11 @@ class Channel {
 
   std::map<std::string, std::unique_ptr<Subscription>, std::less<>> subscriptions_;  // By consumer tag.
   std::deque<Subscription*> parked_;  // Refused a delivery for want of room; asked again in this order.
+  bool waits_for_window_ = false;
   Unsettled unsettled_;
-  std::uint32_t prefetch_ = 0;           // The channel's (global=true); 0 = none.
-  std::uint32_t consumer_prefetch_ = 0;  // Each consumer's (global=false).
+  std::vector<Unsettled::Entry> settling_;  // For settle() alone.
+  std::uint32_t prefetch_ = 0;              // The channel's (global=true); 0 = none.
+  std::uint32_t consumer_prefetch_ = 0;     // Each consumer's (global=false).
 };
 
 }  // namespace wherry::broker

@@ -3,6 +3,7 @@
 #include <charconv>
 
 #include "base/uuid.h"
+#include "broker/routing/arguments.h"
 #include "broker/session/channel_impl.h"
 
 namespace wherry::broker {
@@ -28,6 +29,13 @@ std::string expiration_trouble(std::string_view text) {
   return {};
 }
 
+// RabbitMQ's classic queues allow basic.get beside a single active consumer, its quorum queues do not.
+bool refuses_get(const amqp::Table& arguments) {
+  bool single_active = false;
+  const std::string* type = arguments.string("x-queue-type");
+  return type && *type == "quorum" && arguments.boolean("x-single-active-consumer", single_active) && single_active;
+}
+
 }  // namespace
 
 AmqpResult<void> Channel::check_properties(const amqp::PropertiesView& properties) const {
@@ -49,9 +57,20 @@ void Channel::on_publish(const amqp::BasicPublish& method, const amqp::ContentHe
   incoming_.reset();
   auto accepted = [&]() -> AmqpResult<void> {
     if (method.immediate) return amqp_fail(ReplyCode::not_implemented, "immediate=true");
-    if (auto allowed = check_exchange(Access::write, method.exchange); !allowed) return allowed;
+    // Users do not change: a channel that stays with its exchange asks once.
+    if (!may_write_ || may_write_to_ != method.exchange) {
+      if (auto allowed = check_exchange(Access::write, method.exchange); !allowed) return allowed;
+      may_write_to_ = method.exchange;
+      may_write_ = true;
+    }
     const amqp::PropertiesView& properties = header.view;
     if (auto fine = check_properties(properties); !fine) return fine;
+    incoming_copies_.clear();
+    if (properties.headers) {
+      auto copies = carbon_copies(*properties.headers);
+      if (!copies) return tl::unexpected(copies.error());
+      incoming_copies_ = std::move(*copies);
+    }
     Message::Origin origin;
     origin.exchange = method.exchange;
     origin.routing_key = method.routing_key;
@@ -89,16 +108,28 @@ AmqpResult<void> Channel::publish(const MessageRef& message, bool mandatory) {
     confirm_later(0, durable_at, false);
     return {};
   }
-  const RouteCache::Queues& queues = *routed->queues;
+  if (incoming_copies_.empty()) {
+    enqueue(message, mandatory, *routed->queues);
+    return {};
+  }
+  RouteCache::Queues queues = *routed->queues;
+  for (const std::string& key : incoming_copies_) {
+    routed = routes_.find(*session_.vhost(), message->exchange(), key, message->properties());
+    if (!routed) return tl::unexpected(routed.error());
+    queues.insert(queues.end(), routed->queues->begin(), routed->queues->end());
+  }
+  std::sort(queues.begin(), queues.end());
+  queues.erase(std::unique(queues.begin(), queues.end()), queues.end());
+  enqueue(message, mandatory, queues);
+  return {};
+}
 
+void Channel::enqueue(const MessageRef& message, bool mandatory, const RouteCache::Queues& queues) {
   if (queues.empty() && mandatory) {
     // Before the confirm, so that a client knows what it is that was confirmed.
     amqp::BasicReturn returned{static_cast<std::uint16_t>(ReplyCode::no_route), "NO_ROUTE", message->exchange(),
                                message->routing_key()};
-    session_.connection().send_content(
-        number_, returned, message->properties(), message->body(),
-        [](const void* kept) { return static_cast<const Message*>(kept)->pin(); }, message.get());
-    session_.touch();
+    send_message(returned, *message);
   }
 
   PublishTicket ticket{session_.id(), number_, incarnation_, confirming_ ? confirms_.next_tag() : 0};
@@ -115,7 +146,6 @@ AmqpResult<void> Channel::publish(const MessageRef& message, bool mandatory) {
     refused = refused || !outcome->accepted;
   }
   confirm_later(far, durable_at, refused);
-  return {};
 }
 
 void Channel::confirm_later(unsigned far, Lsn durable_at, bool refused) {
@@ -171,6 +201,9 @@ void Channel::on(const amqp::BasicConsume& method) {
     }
     auto queue = find_queue(*name);
     if (!queue) return tl::unexpected(queue.error());
+    if (auto fit = check_consumer_arguments(*arguments, resource("queue", *name, session_.vhost()->name())); !fit) {
+      return tl::unexpected(fit.error());
+    }
     auto subscription =
         std::make_unique<Subscription>(*this, session_.host().next_consumer_key(), *queue, tag, method.no_ack);
     return subscriptions_.emplace(tag, std::move(subscription)).first->second.get();
@@ -190,7 +223,7 @@ void Channel::on(const amqp::BasicConsume& method) {
   // Deliveries may be offered before the answer is there: deliver() refuses them until consume-ok was written.
   session_.host().consume(
       session_.vhost(), subscription.queue, subscription, options,
-      session_.when_answered([this, tag = subscription.tag, nowait = method.nowait](AmqpResult<void> added) {
+      session_.when_answered(*this, [this, tag = subscription.tag, nowait = method.nowait](AmqpResult<void> added) {
         if (!added) {
           subscriptions_.erase(tag);
           return refuse<amqp::BasicConsume>(added.error());
@@ -202,12 +235,21 @@ void Channel::on(const amqp::BasicConsume& method) {
 }
 
 void Channel::on(const amqp::BasicCancel& method) {
-  if (auto found = subscriptions_.find(method.consumer_tag); found != subscriptions_.end()) {
-    session_.host().cancel(session_.vhost(), found->second->queue, *found->second);
-    std::erase(parked_, found->second.get());
-    subscriptions_.erase(found);
+  auto found = subscriptions_.find(method.consumer_tag);
+  if (found == subscriptions_.end()) {
+    if (!method.nowait) send(amqp::BasicCancelOk{method.consumer_tag});
+    return;
   }
-  if (!method.nowait) send(amqp::BasicCancelOk{method.consumer_tag});
+  // Deliveries under way from another shard still reach the client, before cancel-ok.
+  session_.host().cancel(found->second->queue, *found->second,
+                         session_.when_answered(*this, [this, tag = found->first, nowait = method.nowait] {
+                           // With its queue it may be gone already.
+                           if (auto cancelled = subscriptions_.find(tag); cancelled != subscriptions_.end()) {
+                             std::erase(parked_, cancelled->second.get());
+                             subscriptions_.erase(cancelled);
+                           }
+                           if (!nowait) send(amqp::BasicCancelOk{tag});
+                         }));
 }
 
 void Channel::on(const amqp::BasicGet& method) {
@@ -216,28 +258,34 @@ void Channel::on(const amqp::BasicGet& method) {
     return find_queue(name);
   });
   if (!found) return refuse<amqp::BasicGet>(found.error());
+  if (const amqp::Table& arguments = (*found)->spec.arguments; refuses_get(arguments)) {
+    return refuse<amqp::BasicGet>({ReplyCode::resource_locked,
+                                   fmt::format("cannot obtain access to locked {}. basic.get operations are not "
+                                               "supported by quorum queues with single active consumer",
+                                               resource("queue", (*found)->spec.name, session_.vhost()->name())),
+                                   {},
+                                   false});
+  }
   auto reply = [this, queue = *found, no_ack = method.no_ack](std::optional<Host::Got> got) {
     if (!got) return send(amqp::BasicGetEmpty{});
     const MessageRef& message = got->delivery.message;
     const std::uint64_t tag = no_ack ? unsettled_.pass() : unsettled_.add(queue, 0, got->delivery.position);
     amqp::BasicGetOk method_out{tag, got->delivery.redelivered, message->exchange(), message->routing_key(),
                                 got->remaining};
-    session_.connection().send_content(
-        number_, method_out, message->properties(), message->body(),
-        [](const void* kept) { return static_cast<const Message*>(kept)->pin(); }, message.get());
+    send_message(method_out, *message);
   };
-  session_.host().get(*found, session_.id(), method.no_ack, session_.when_answered(std::move(reply)));
+  session_.host().get(*found, method.no_ack, session_.when_answered(*this, std::move(reply)));
 }
 
 // --- settling --------------------------------------------------------------------------------------------------------
 
 template <class M>
 void Channel::settle(std::uint64_t tag, bool multiple, Settlement how) {
-  std::vector<Unsettled::Entry> entries;
-  if (!unsettled_.take(tag, multiple, entries)) {
+  settling_.clear();
+  if (!unsettled_.take(tag, multiple, settling_)) {
     return refuse<M>({ReplyCode::precondition_failed, fmt::format("unknown delivery tag {}", tag), {}, false});
   }
-  settle_all(session_.host(), entries, how);
+  settle_all(session_.host(), settling_, how);
   resume_parked();
 }
 

@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include "broker/routing/carbon_copies.h"
 #include "broker/session/channel.h"
 #include "broker/session/session.h"
 
@@ -39,6 +40,16 @@ struct Channel::Subscription final : ChannelConsumer {
 template <class M>
 void Channel::send(const M& method) {
   session_.connection().send(number_, method);
+  session_.touch();
+}
+
+template <class M>
+void Channel::send_message(const M& method, const Message& message) {
+  std::string visible;
+  if (message.may_have_bcc()) visible = without_bcc(message.properties());
+  session_.connection().send_content(
+      number_, method, message.may_have_bcc() ? std::string_view(visible) : message.properties(), message.body(),
+      [](const void* kept) { return static_cast<const Message*>(kept)->pin(); }, &message);
   session_.touch();
 }
 

@@ -39,6 +39,7 @@ void Channel::on(const amqp::ExchangeDelete& method) {
         [&](Vhost& topology) { return topology.delete_exchange(method.exchange, method.if_unused); });
   });
   if (!deleted) return refuse<amqp::ExchangeDelete>(deleted.error());
+  session_.host().exchange_deleted(session_.vhost(), method.exchange);
   if (!method.nowait) send(amqp::ExchangeDeleteOk{});
 }
 
@@ -72,9 +73,8 @@ void Channel::on(const amqp::ExchangeUnbind& method) {
 
 void Channel::answer_declare(const QueueEntryRef& entry, bool nowait) {
   last_queue_ = entry->spec.name;
-  if (nowait) return;
-  session_.host().count(entry, session_.when_answered([this, entry](Host::Counts counts) {
-    send(amqp::QueueDeclareOk{entry->spec.name, counts.ready, counts.consumers});
+  session_.host().declared_again(entry, session_.when_answered(*this, [this, entry, nowait](Host::Counts counts) {
+    if (!nowait) send(amqp::QueueDeclareOk{entry->spec.name, counts.ready, counts.consumers});
   }));
 }
 
@@ -143,7 +143,7 @@ void Channel::on(const amqp::QueuePurge& method) {
     return find_queue(name);
   });
   if (!found) return refuse<amqp::QueuePurge>(found.error());
-  session_.host().purge(*found, session_.when_answered([this, nowait = method.nowait](std::uint32_t count) {
+  session_.host().purge(*found, session_.when_answered(*this, [this, nowait = method.nowait](std::uint32_t count) {
     if (!nowait) send(amqp::QueuePurgeOk{count});
   }));
 }
@@ -161,11 +161,12 @@ void Channel::on(const amqp::QueueDelete& method) {
     return;
   }
   if (!found) return refuse<amqp::QueueDelete>(found.error());
-  session_.host().delete_queue(session_.vhost(), *found, {method.if_unused, method.if_empty},
-                               session_.when_answered([this, nowait = method.nowait](AmqpResult<std::uint32_t> count) {
-                                 if (!count) return refuse<amqp::QueueDelete>(count.error());
-                                 if (!nowait) send(amqp::QueueDeleteOk{*count});
-                               }));
+  session_.host().delete_queue(
+      session_.vhost(), *found, {method.if_unused, method.if_empty},
+      session_.when_answered(*this, [this, nowait = method.nowait](AmqpResult<std::uint32_t> count) {
+        if (!count) return refuse<amqp::QueueDelete>(count.error());
+        if (!nowait) send(amqp::QueueDeleteOk{*count});
+      }));
 }
 
 }  // namespace wherry::broker

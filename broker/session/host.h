@@ -3,7 +3,7 @@
 // time.
 //
 // Answers: a reply is called at most once, on this shard's thread, possibly before the function returns. It may come
-// after the session has ended, which the session guards against (a message got for an ended connection is requeued).
+// after the channel or the session has ended, which the session guards against.
 // Order: what one session sends to one queue arrives in the order it was sent.
 // Threads: this shard's.
 #pragma once
@@ -13,6 +13,7 @@
 #include <optional>
 #include <span>
 #include <string_view>
+#include <vector>
 
 #include "broker/auth/users.h"
 #include "broker/queueing/queue.h"
@@ -60,7 +61,8 @@ class Host {
     std::uint32_t ready = 0;
     std::uint32_t consumers = 0;
   };
-  virtual void count(const QueueEntryRef& entry, std::function<void(Counts)> reply) = 0;
+  // Somebody declared the queue again: x-expires starts anew.
+  virtual void declared_again(const QueueEntryRef& entry, std::function<void(Counts)> reply) = 0;
   struct DeleteIf {
     bool unused = false;
     bool empty = false;
@@ -76,13 +78,21 @@ class Host {
                                                  const PublishTicket& ticket) = 0;
   // Held until due (POSIX ms), then routed through exchange by its routing key. What a confirm waits for.
   virtual Lsn publish_later(const SharedVhostRef& vhost, const MessageRef& message, std::uint64_t due_ms) = 0;
+  // An exchange was deleted: what is held for it goes with it.
+  virtual void exchange_deleted(const SharedVhostRef& vhost, std::string_view exchange) = 0;
 
   // --- consuming ---
-  // The consumer must stay until cancel() or its on_queue_deleted().
+  // The consumer must stay until the reply to cancel(), leave(), a reply with an error, or its on_queue_deleted().
+  // Until resume() is called once after the reply, nothing is delivered.
   virtual void consume(const SharedVhostRef& vhost, const QueueEntryRef& entry, ChannelConsumer& consumer,
                        const ConsumerOptions& options, std::function<void(AmqpResult<void>)> reply) = 0;
-  virtual void cancel(const SharedVhostRef& vhost, const QueueEntryRef& entry, ChannelConsumer& consumer) = 0;
-  // The consumer object goes away (after cancel(), a failed consume() or its on_queue_deleted()).
+  // Deliveries that are under way still come; after the reply none does.
+  virtual void cancel(const QueueEntryRef& entry, ChannelConsumer& consumer, std::function<void()> reply) = 0;
+  // A channel ends: its consumers leave the queue, and what the channel had unsettled from it returns to its place, all
+  // before anybody else is given any of it.
+  virtual void leave(const QueueEntryRef& entry, std::vector<ConsumerKey> consumers,
+                     std::vector<Position> unsettled) = 0;
+  // The consumer object goes away. Its last call.
   virtual void forget_consumer(ConsumerKey key) = 0;
   virtual void resume(const QueueEntryRef& entry, ChannelConsumer& consumer) = 0;
   virtual void set_prefetch(const QueueEntryRef& entry, ChannelConsumer& consumer, std::uint32_t prefetch) = 0;
@@ -91,8 +101,8 @@ class Host {
     Delivery delivery;
     std::uint32_t remaining = 0;
   };
-  virtual void get(const QueueEntryRef& entry, ConnectionId connection, bool no_ack,
-                   std::function<void(std::optional<Got>)> reply) = 0;
+  // The reply returns whether there was still somebody to hear it: else the message returns to its place.
+  virtual void get(const QueueEntryRef& entry, bool no_ack, std::function<bool(std::optional<Got>)> reply) = 0;
   // consumer: whom the positions were delivered to, which may be gone by now.
   virtual void settle(const QueueEntryRef& entry, ConsumerKey consumer, Settlement how,
                       std::span<const Position> positions) = 0;

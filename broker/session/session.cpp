@@ -21,7 +21,10 @@ Session::Session(const SessionConfig& config, Host& host, SessionOwner& owner, O
       peer_(std::move(peer)),
       connection_(amqp::Connection::server(config.amqp, *this, out, now)) {}
 
-Session::~Session() = default;
+Session::~Session() {
+  // Only a broker that does not wait for its clients: channels end one by one, none finding another half destroyed.
+  if (!finished()) connection_->on_socket_lost("the broker stops");
+}
 
 // --- driven by the owner ---------------------------------------------------------------------------------------------
 
@@ -44,7 +47,12 @@ void Session::on_time(Monotonic now) {
 }
 
 void Session::on_writable() {
-  for (auto& [number, channel] : channels_) channel->on_writable();
+  // Those that wait now once: a channel that fills the window again goes to the end of the line.
+  for (std::size_t left = waiting_for_window_.size(); left > 0 && window_open(); --left) {
+    Channel* channel = waiting_for_window_.front();
+    waiting_for_window_.pop_front();
+    channel->on_writable();
+  }
 }
 
 void Session::on_socket_lost(std::string_view reason) {
@@ -76,6 +84,18 @@ void Session::on_published(const PublishTicket& ticket, bool accepted) {
 
 bool Session::has_capability(std::string_view name) const {
   return std::find(capabilities_.begin(), capabilities_.end(), name) != capabilities_.end();
+}
+
+void Session::own(const QueueEntryRef& exclusive_queue) {
+  if (exclusive_.size() == exclusive_.capacity()) {
+    std::erase_if(exclusive_, [](const QueueEntryRef& queue) { return queue->deleted.load(); });
+  }
+  exclusive_.push_back(exclusive_queue);
+}
+
+void Session::answered() {
+  touch();
+  if (--waiting_ == 0 && !receiving_) owner_.on_input_wanted();
 }
 
 void Session::flush_confirms_of(Channel& channel) {
@@ -144,7 +164,23 @@ void Session::on_method(std::uint16_t number, const amqp::Method& method) {
     channels_[number] = std::make_unique<Channel>(*this, number, ++incarnations_);
     return;
   }
+  if (number == 0) {
+    if (const auto* update = std::get_if<amqp::ConnectionUpdateSecret>(&method)) on_update_secret(*update);
+    return;
+  }
   if (Channel* channel = find(number)) channel->on_method(method);
+}
+
+void Session::on_update_secret(const amqp::ConnectionUpdateSecret& method) {
+  auto user = host_.users().log_in(user_->name(), method.new_secret.text, peer_.loopback);
+  if (!user) {
+    log::warning("session", "{}: new secret refused: {}", peer_.address, user.error().message);
+    return connection_->close({ReplyCode::not_allowed, "New secret was refused by one of the backends",
+                               amqp::ConnectionUpdateSecret::id, true});
+  }
+  log::info("session", "{}: user '{}' updated its secret: {}", peer_.address, user_->name(), method.reason);
+  user_ = *user;
+  connection_->send(0, amqp::ConnectionUpdateSecretOk{});
 }
 
 void Session::on_content(std::uint16_t number, const amqp::Method& method, const amqp::ContentHeader& header) {
@@ -166,6 +202,7 @@ void Session::on_channel_closed(std::uint16_t number, const amqp::ChannelClose*)
   if (node.empty()) return;
   if (last_ == node.mapped().get()) last_ = nullptr;
   std::erase(confirming_, node.mapped().get());
+  std::erase(waiting_for_window_, node.mapped().get());
   node.mapped()->end();
   // The channel may be the one whose method is being handled: it goes when the call stack is gone.
   retired_.push_back(std::move(node.mapped()));

@@ -6,6 +6,7 @@
 // shard's. Errors: the peer's become closes; nothing is thrown.
 #pragma once
 
+#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
@@ -69,18 +70,22 @@ class Session final : public amqp::ServerEvents {
   void touch() { owner_.on_output(); }
   void flush_confirms_of(Channel& channel);            // When the turn ends.
   void flush_confirms_when_durable(Channel& channel);  // When the store has come further.
-  void own(const QueueEntryRef& exclusive_queue) { exclusive_.push_back(exclusive_queue); }
+  void own(const QueueEntryRef& exclusive_queue);
+  // Channel::on_writable() when the window has opened, each channel in its turn.
+  void wait_for_window(Channel& channel) { waiting_for_window_.push_back(&channel); }
 
-  // Wraps the reply to a request of a channel: holds the input until it has come.
+  // Wraps the reply to a request of a channel: holds the input until it has come. What is returned tells whether there
+  // was still a channel to hear it: our own close of the connection ends its channels first and the session later.
   template <class F>
-  auto when_answered(F then) {
+  auto when_answered(Channel& channel, F then) {
     ++waiting_;
     connection_->hold();
-    return [this, alive = std::weak_ptr<char>(alive_), then = std::move(then)](auto&&... answer) {
-      if (alive.expired()) return;
-      then(std::forward<decltype(answer)>(answer)...);
-      touch();
-      if (--waiting_ == 0 && !receiving_) owner_.on_input_wanted();
+    return [this, session = std::weak_ptr<char>(alive_), channel = channel.alive(),
+            then = std::move(then)](auto&&... answer) {
+      const bool heard = !session.expired() && !channel.expired();
+      if (heard) then(std::forward<decltype(answer)>(answer)...);
+      if (!session.expired()) answered();
+      return heard;
     };
   }
 
@@ -93,6 +98,8 @@ class Session final : public amqp::ServerEvents {
   void on_content_end(std::uint16_t channel) override;
   void on_channel_closed(std::uint16_t channel, const amqp::ChannelClose* by_peer) override;
   void on_ended(const Ended& why) override;
+  void on_update_secret(const amqp::ConnectionUpdateSecret& method);
+  void answered();
   Channel* find(std::uint16_t number);
 
   const SessionConfig& config_;
@@ -108,9 +115,10 @@ class Session final : public amqp::ServerEvents {
   std::vector<std::unique_ptr<Channel>> retired_;  // Closed in this turn; destroyed at its end.
   Channel* last_ = nullptr;                        // The channel asked for last: most connections use one.
   std::uint32_t incarnations_ = 0;
-  std::vector<QueueEntryRef> exclusive_;
-  std::vector<Channel*> confirming_;  // Channels with confirms to look at when the turn ends.
-  unsigned waiting_ = 0;              // Answers from other shards that are still to come.
+  std::vector<QueueEntryRef> exclusive_;     // Some may be deleted by now.
+  std::deque<Channel*> waiting_for_window_;  // With consumers that found the socket's window full.
+  std::vector<Channel*> confirming_;         // Channels with confirms to look at when the turn ends.
+  unsigned waiting_ = 0;                     // Answers from other shards that are still to come.
   bool receiving_ = false;
   std::shared_ptr<char> alive_ = std::make_shared<char>();  // Gone when the session has ended: late answers see it.
   std::unique_ptr<amqp::Connection> connection_;            // Last: it calls the rest.

@@ -70,6 +70,9 @@ void Unsettled::forget(const QueueEntryRef& queue) {
 }
 
 void settle_all(Host& host, const std::vector<Unsettled::Entry>& entries, Settlement how) {
+  if (entries.size() == 1) {
+    return host.settle(entries[0].queue, entries[0].consumer, how, {&entries[0].position, 1});
+  }
   struct Group {
     const QueueEntryRef* queue;
     ConsumerKey consumer;

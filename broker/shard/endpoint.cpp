@@ -1,5 +1,7 @@
 #include "broker/shard/endpoint.h"
 
+#include <algorithm>
+
 #include "broker/shard/shard.h"
 
 namespace wherry::broker {
@@ -46,7 +48,14 @@ void Endpoint::on_output() {
   shard_.retire(session_.id());
 }
 
+void Endpoint::shut_down(std::string_view reason) {
+  session_.shut_down(reason);
+  if (!over_) set_timer();
+}
+
 void Endpoint::on_input_wanted() {
+  // The answer that came may have closed the connection.
+  if (!over_) set_timer();
   if (!over_ && !stalled_) stream_->read_on();
 }
 
@@ -69,7 +78,7 @@ void Endpoint::set_stalled(bool stalled) {
 
 void Endpoint::set_timer() {
   // Deadlines mostly move later (every byte moves the heartbeat's): the timer is left to fire early and set anew then.
-  const Monotonic next = session_.next_deadline();
+  const Monotonic next = std::max(session_.next_deadline(), shard_.loop().now());
   if (next >= timer_at_) return;
   timer_at_ = next;
   timer_.set(next, [this] {

@@ -20,6 +20,7 @@ class Endpoint final : public net::StreamHandler, public SessionOwner {
   Session& session() { return session_; }
   bool over() const { return over_; }
 
+  void shut_down(std::string_view reason);
   // The shard is behind (a mailbox it feeds is full), or no longer.
   void set_stalled(bool stalled);
 

@@ -6,36 +6,42 @@
 namespace wherry::broker {
 
 bool FarConsumer::deliver(const Delivery& delivery) {
-  if (refused_ || under_way_ >= window) {
+  if (refused_ || under_way_.size() >= window) {
     parked_ = true;
     return false;
   }
-  ++under_way_;
-  home_.send(away_, mail::Deliver{key_, queue_.entry().id, home_.shard(), epoch_, delivery});
+  under_way_.push_back(delivery.position);
+  home_.send(away_, mail::Deliver{key_, queue_, home_.shard(), epoch_, delivery});
   return true;
 }
 
 void FarConsumer::on_queue_deleted() {
   home_.send(away_, mail::QueueDeleted{key_});
-  home_.drop_stand_in(key_);  // Destroys this.
+  home_.drop_stand_in(key_);
+}
+
+void FarConsumer::end_under_way(Position position) {
+  WHERRY_ASSERT(!under_way_.empty() && under_way_.front() == position);
+  under_way_.pop_front();
 }
 
 void FarConsumer::took(std::span<const Position> positions) {
-  WHERRY_ASSERT(under_way_ >= positions.size());
-  under_way_ -= static_cast<std::uint32_t>(positions.size());
-  if (no_ack_) queue_.ack(this, positions);
+  for (Position position : positions) end_under_way(position);
+  Queue* queue = home_.find_queue(queue_);
+  if (queue != nullptr && no_ack_) queue->ack(this, positions);
+  if (drop_when_over()) return;
   if (refused_) {
     resume_when_all_is_back();
-  } else if (std::exchange(parked_, false)) {
-    queue_.resume(*this);
+  } else if (queue != nullptr && std::exchange(parked_, false)) {
+    queue->resume(*this);
   }
 }
 
 void FarConsumer::give_back(Position position) {
-  WHERRY_ASSERT(under_way_ > 0);
-  --under_way_;
+  end_under_way(position);
   refused_ = true;
-  queue_.give_back(*this, {&position, 1});
+  if (Queue* queue = home_.find_queue(queue_)) queue->give_back(*this, {&position, 1});
+  if (drop_when_over()) return;
   resume_when_all_is_back();
 }
 
@@ -46,11 +52,36 @@ void FarConsumer::resume(std::uint32_t epoch) {
 }
 
 void FarConsumer::resume_when_all_is_back() {
-  if (!resume_asked_ || under_way_ > 0) return;
+  if (!resume_asked_ || !under_way_.empty()) return;
   resume_asked_ = false;
   refused_ = false;
   parked_ = false;
-  queue_.resume(*this);
+  if (Queue* queue = home_.find_queue(queue_)) queue->resume(*this);
+}
+
+void FarConsumer::set_prefetch(std::uint32_t prefetch) {
+  Queue* queue = home_.find_queue(queue_);
+  if (queue != nullptr && !no_ack_) queue->set_prefetch(*this, prefetch);
+}
+
+void FarConsumer::cancel() {
+  cancelled_ = true;
+  if (Queue* queue = home_.find_queue(queue_)) queue->remove_consumer(*this);
+  drop_when_over();
+}
+
+bool FarConsumer::drop_when_over() {
+  if (!cancelled_ || !under_way_.empty()) return false;
+  home_.drop_stand_in(key_);
+  return true;
+}
+
+void FarConsumer::leave() {
+  Queue* queue = home_.find_queue(queue_);
+  if (queue == nullptr) return;
+  if (!cancelled_) queue->remove_consumer(*this);
+  const std::vector<Position> back(under_way_.begin(), under_way_.end());
+  queue->give_back(*this, back);
 }
 
 }  // namespace wherry::broker

@@ -10,7 +10,7 @@ struct Shard::Home final : QueueEnvironment {
       : shard(its_shard), vhost(std::move(its_vhost)), entry(its_entry), queue(its_entry, *its_shard.store_, *this) {}
 
   std::uint64_t now() const override { return shard.now_ms(); }
-  void dead_letter(DeadLetter letter) override { shard.dead_letters_.emplace_back(entry->id, std::move(letter)); }
+  void dead_letter(DeadLetter letter) override { shard.dead_letters_.push_back(std::move(letter)); }
   void wake_at(std::uint64_t time_ms) override;
 
   Shard& shard;

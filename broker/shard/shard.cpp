@@ -55,12 +55,15 @@ void Shard::adopt(int socket) {
 
 void Shard::retire(ConnectionId id) {
   retired_.push_back(id);
+  // A write that failed when the turn had ended: what the lost connection gave back must not wait for somebody else's
+  // bytes.
+  loop_.post([] {});
 }
 
 void Shard::close_all(std::string reason, std::function<void()> done) {
   loop_.post([this, reason = std::move(reason), done = std::move(done)] {
     all_closed_ = done;
-    for (auto& [id, endpoint] : endpoints_) endpoint->session().shut_down(reason);
+    for (auto& [id, endpoint] : endpoints_) endpoint->shut_down(reason);
     if (endpoints_.empty()) all_closed_();
   });
 }
@@ -86,11 +89,13 @@ void Shard::send(unsigned to, Mail mail) {
   outgoing_[to].push_back(std::move(mail));
 }
 
+void Shard::tell_taken(ConsumerKey key, Local& local) {
+  if (!local.took.empty()) send(local.queue_home, mail::Took{key, std::exchange(local.took, {})});
+}
+
 void Shard::flush_mail() {
   for (ConsumerKey key : std::exchange(took_, {})) {
-    auto found = locals_.find(key);
-    if (found == locals_.end()) continue;
-    send(found->second.queue_home, mail::Took{key, std::exchange(found->second.took, {})});
+    if (auto found = locals_.find(key); found != locals_.end()) tell_taken(key, found->second);
   }
   for (unsigned to = 0; to < outgoing_.size(); ++to) {
     if (!outgoing_[to].empty()) shared_.shards()[to]->mailbox().put(outgoing_[to]);

@@ -45,6 +45,7 @@ class Shard final : public Host {
   // --- for stand-ins and mail ---
   void send(unsigned to, Mail mail);
   void drop_stand_in(ConsumerKey key);
+  Queue* find_queue(QueueId id);  // Null when it is not (any more) at home here.
 
   // --- Host ---
   unsigned shard() const override { return index_; }
@@ -54,21 +55,22 @@ class Shard final : public Host {
   std::uint64_t now_ms() const override;
   Lsn durable() const override { return store_->durable(); }
   void create_queue(const SharedVhostRef& vhost, const QueueEntryRef& entry) override;
-  void count(const QueueEntryRef& entry, std::function<void(Counts)> reply) override;
+  void declared_again(const QueueEntryRef& entry, std::function<void(Counts)> reply) override;
   void delete_queue(const SharedVhostRef& vhost, const QueueEntryRef& entry, DeleteIf condition,
                     std::function<void(AmqpResult<std::uint32_t>)> reply) override;
   void purge(const QueueEntryRef& entry, std::function<void(std::uint32_t)> reply) override;
   std::optional<Queue::Accepted> publish(const QueueEntryRef& entry, const MessageRef& message,
                                          const PublishTicket& ticket) override;
   Lsn publish_later(const SharedVhostRef& vhost, const MessageRef& message, std::uint64_t due_ms) override;
+  void exchange_deleted(const SharedVhostRef& vhost, std::string_view exchange) override;
   void consume(const SharedVhostRef& vhost, const QueueEntryRef& entry, ChannelConsumer& consumer,
                const ConsumerOptions& options, std::function<void(AmqpResult<void>)> reply) override;
-  void cancel(const SharedVhostRef& vhost, const QueueEntryRef& entry, ChannelConsumer& consumer) override;
+  void cancel(const QueueEntryRef& entry, ChannelConsumer& consumer, std::function<void()> reply) override;
+  void leave(const QueueEntryRef& entry, std::vector<ConsumerKey> consumers, std::vector<Position> unsettled) override;
   void forget_consumer(ConsumerKey key) override;
   void resume(const QueueEntryRef& entry, ChannelConsumer& consumer) override;
   void set_prefetch(const QueueEntryRef& entry, ChannelConsumer& consumer, std::uint32_t prefetch) override;
-  void get(const QueueEntryRef& entry, ConnectionId connection, bool no_ack,
-           std::function<void(std::optional<Got>)> reply) override;
+  void get(const QueueEntryRef& entry, bool no_ack, std::function<bool(std::optional<Got>)> reply) override;
   void settle(const QueueEntryRef& entry, ConsumerKey consumer, Settlement how,
               std::span<const Position> positions) override;
 
@@ -85,6 +87,8 @@ class Shard final : public Host {
   };
 
   std::uint64_t next_key();
+  // Mail about a consumer's deliveries leaves in the order of the deliveries: before anything else is said of them.
+  void tell_taken(ConsumerKey key, Local& local);
   void end_turn();
   void flush_mail();
   void check_stall();
@@ -97,7 +101,7 @@ class Shard final : public Host {
   void settle_here(QueueId queue, ConsumerKey consumer, Settlement how, std::span<const Position> positions);
   AmqpResult<std::uint32_t> delete_here(const SharedVhostRef& vhost, QueueId queue, DeleteIf condition);
   void after_consumer_left(QueueId queue);
-  Counts count_here(QueueId queue);
+  void leave_here(QueueId queue, std::span<const ConsumerKey> consumers, std::span<const Position> unsettled);
   // Runs ask(shard) at the entry's home, and reply(what it gave) here.
   template <class Ask, class Reply>
   void ask_home(const QueueEntryRef& entry, Ask ask, Reply reply);
@@ -135,9 +139,9 @@ class Shard final : public Host {
   std::unordered_map<ConnectionId, std::unique_ptr<Endpoint>> endpoints_;
   std::vector<ConnectionId> retired_;
   std::vector<ConnectionId> turn_end_visits_;
-  std::vector<std::vector<Mail>> outgoing_;                   // By shard.
-  std::vector<ConsumerKey> took_;                             // Consumers that took something in this turn.
-  std::vector<std::pair<QueueId, DeadLetter>> dead_letters_;  // Of this turn, with their queue.
+  std::vector<std::vector<Mail>> outgoing_;  // By shard.
+  std::vector<ConsumerKey> took_;            // Consumers that took something in this turn.
+  std::vector<DeadLetter> dead_letters_;     // Of this turn.
   struct Delayed {
     SharedVhostRef vhost;
     DelayQueue queue;

@@ -47,19 +47,19 @@ void Shard::read(mail::GiveBack& mail) {
 void Shard::read(mail::Deliver& mail) {
   auto found = locals_.find(mail.consumer);
   if (found == locals_.end()) {
-    // Cancelled while this was under way.
-    send(mail.home, mail::Settle{mail.queue, mail.consumer, Settlement::requeue, {mail.delivery.position}});
+    // Its channel has left: as it hears of that, the home takes back what was under way.
     return;
   }
   Local& local = found->second;
   const bool stale = local.refusing || mail.epoch != local.epoch;
-  // The consumer may go away inside deliver() (its connection fails): local is not touched after a refusal.
   if (!stale && local.consumer->deliver(mail.delivery)) {
     if (local.took.empty()) took_.push_back(mail.consumer);
     local.took.push_back(mail.delivery.position);
     return;
   }
+  // What an older epoch sent goes back, and nothing more is meant by it.
   if (!stale) local.refusing = true;
+  tell_taken(mail.consumer, local);
   send(mail.home, mail::GiveBack{mail.consumer, mail.delivery.position});
 }
 

@@ -53,11 +53,26 @@ void Shard::settle_here(QueueId queue, ConsumerKey consumer, Settlement how, std
   }
 }
 
-Host::Counts Shard::count_here(QueueId queue) {
-  Home* home = find_home(queue);
-  if (home == nullptr) return {};
-  home->queue.touch();
-  return {home->queue.ready_count(), home->queue.consumer_count()};
+Queue* Shard::find_queue(QueueId id) {
+  Home* home = find_home(id);
+  return home == nullptr ? nullptr : &home->queue;
+}
+
+void Shard::leave_here(QueueId id, std::span<const ConsumerKey> consumers, std::span<const Position> unsettled) {
+  Queue* queue = find_queue(id);
+  {
+    std::optional<Queue::Pause> pause;
+    if (queue != nullptr) pause.emplace(*queue);
+    for (ConsumerKey key : consumers) {
+      if (auto node = stand_ins_.extract(key)) {
+        node.mapped()->leave();
+      } else if (auto found = locals_.find(key); found != locals_.end() && queue != nullptr) {
+        queue->remove_consumer(*found->second.consumer);
+      }
+    }
+    if (queue != nullptr) queue->requeue(nullptr, unsettled);
+  }
+  if (!consumers.empty()) after_consumer_left(id);
 }
 
 AmqpResult<std::uint32_t> Shard::delete_here(const SharedVhostRef& vhost, QueueId queue, DeleteIf condition) {
@@ -111,9 +126,16 @@ void Shard::create_queue(const SharedVhostRef& vhost, const QueueEntryRef& entry
   home->queue.recover();
 }
 
-void Shard::count(const QueueEntryRef& entry, std::function<void(Counts)> reply) {
+void Shard::declared_again(const QueueEntryRef& entry, std::function<void(Counts)> reply) {
   ask_home(
-      entry, [id = entry->id](Shard& there) { return there.count_here(id); }, std::move(reply));
+      entry,
+      [id = entry->id](Shard& there) -> Counts {
+        Queue* queue = there.find_queue(id);
+        if (queue == nullptr) return {};
+        queue->touch();
+        return {queue->ready_count(), queue->consumer_count()};
+      },
+      std::move(reply));
 }
 
 void Shard::delete_queue(const SharedVhostRef& vhost, const QueueEntryRef& entry, DeleteIf condition,
@@ -159,7 +181,7 @@ void Shard::consume(const SharedVhostRef& vhost, const QueueEntryRef& entry, Cha
                         fmt::format("no queue '{}' in vhost '{}'", entry->spec.name, vhost->name()));
         }
         auto& stand_in = there.stand_ins_[key] =
-            std::make_unique<FarConsumer>(there, from, key, home->queue, options.no_ack);
+            std::make_unique<FarConsumer>(there, from, key, entry->id, options.no_ack);
         ConsumerOptions at_home = options;
         at_home.no_ack = false;
         if (options.no_ack) at_home.prefetch = 0;
@@ -170,20 +192,37 @@ void Shard::consume(const SharedVhostRef& vhost, const QueueEntryRef& entry, Cha
       std::move(reply));
 }
 
-void Shard::cancel(const SharedVhostRef&, const QueueEntryRef& entry, ChannelConsumer& consumer) {
-  if (near(entry)) return remove_consumer_here(entry->id, consumer);
-  // What it took must be told before the stand-in is gone.
-  if (auto found = locals_.find(consumer.key()); found != locals_.end() && !found->second.took.empty()) {
-    send(entry->home, mail::Took{consumer.key(), std::exchange(found->second.took, {})});
+void Shard::cancel(const QueueEntryRef& entry, ChannelConsumer& consumer, std::function<void()> reply) {
+  if (near(entry)) {
+    remove_consumer_here(entry->id, consumer);
+    return reply();
   }
-  send(entry->home, mail::Call{[id = entry->id, key = consumer.key()](Shard& there) {
-         auto node = there.stand_ins_.extract(key);
-         if (node) there.remove_consumer_here(id, *node.mapped());
-       }});
+  ask_home(
+      entry,
+      [id = entry->id, key = consumer.key()](Shard& there) {
+        auto found = there.stand_ins_.find(key);
+        if (found == there.stand_ins_.end()) return false;
+        found->second->cancel();
+        there.after_consumer_left(id);
+        return true;
+      },
+      [reply = std::move(reply)](bool) { reply(); });
+}
+
+void Shard::leave(const QueueEntryRef& entry, std::vector<ConsumerKey> consumers, std::vector<Position> unsettled) {
+  if (near(entry)) return leave_here(entry->id, consumers, unsettled);
+  for (ConsumerKey key : consumers) {
+    if (auto found = locals_.find(key); found != locals_.end()) tell_taken(key, found->second);
+  }
+  send(entry->home, mail::Call{[id = entry->id, consumers = std::move(consumers), unsettled = std::move(unsettled)](
+                                   Shard& there) { there.leave_here(id, consumers, unsettled); }});
 }
 
 void Shard::forget_consumer(ConsumerKey key) {
-  locals_.erase(key);
+  auto found = locals_.find(key);
+  if (found == locals_.end()) return;
+  tell_taken(key, found->second);
+  locals_.erase(found);
 }
 
 void Shard::resume(const QueueEntryRef& entry, ChannelConsumer& consumer) {
@@ -208,8 +247,7 @@ void Shard::set_prefetch(const QueueEntryRef& entry, ChannelConsumer& consumer, 
        }});
 }
 
-void Shard::get(const QueueEntryRef& entry, ConnectionId connection, bool no_ack,
-                std::function<void(std::optional<Got>)> reply) {
+void Shard::get(const QueueEntryRef& entry, bool no_ack, std::function<bool(std::optional<Got>)> reply) {
   ask_home(
       entry,
       [id = entry->id, no_ack](Shard& there) -> std::optional<Got> {
@@ -218,16 +256,18 @@ void Shard::get(const QueueEntryRef& entry, ConnectionId connection, bool no_ack
         if (home == nullptr || !home->queue.get(no_ack, got.delivery, got.remaining)) return std::nullopt;
         return got;
       },
-      [this, entry, connection, no_ack, reply = std::move(reply)](std::optional<Got> got) {
-        const bool gone = !endpoints_.contains(connection);
-        if (gone && got && !no_ack) settle(entry, 0, Settlement::requeue, {&got->delivery.position, 1});
-        if (!gone) reply(std::move(got));
+      [this, entry, no_ack, reply = std::move(reply)](std::optional<Got> got) {
+        const Position position = got ? got->delivery.position : no_position;
+        if (!reply(std::move(got)) && position != no_position && !no_ack) {
+          settle(entry, 0, Settlement::requeue, {&position, 1});
+        }
       });
 }
 
 void Shard::settle(const QueueEntryRef& entry, ConsumerKey consumer, Settlement how,
                    std::span<const Position> positions) {
   if (near(entry)) return settle_here(entry->id, consumer, how, positions);
+  if (auto found = locals_.find(consumer); found != locals_.end()) tell_taken(consumer, found->second);
   send(entry->home, mail::Settle{entry->id, consumer, how, {positions.begin(), positions.end()}});
 }
 

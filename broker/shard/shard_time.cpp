@@ -1,5 +1,6 @@
 // What happens by itself: dead letters, delayed messages, queues' timers, and the store's progress.
 #include "broker/queueing/dead_letter.h"
+#include "broker/routing/carbon_copies.h"
 #include "broker/shard/home.h"
 #include "broker/shard/shard.h"
 
@@ -32,15 +33,16 @@ void Shard::Home::wake_at(std::uint64_t time_ms) {
 }
 
 void Shard::route_dead_letters() {
-  for (auto& [queue, letter] : std::exchange(dead_letters_, {})) {
-    Home* home = find_home(queue);
-    if (home == nullptr) continue;
-    if (auto message = reborn(letter, now_ms())) {
-      for (const QueueEntryRef& to : route_within(*home->vhost, *message->message, message->routing_keys)) {
+  for (const DeadLetter& letter : std::exchange(dead_letters_, {})) {
+    // The queue itself may have been deleted in this turn.
+    const SharedVhostRef vhost = find_vhost(letter.source->vhost);
+    if (auto message = reborn(letter, now_ms()); message && vhost) {
+      for (const QueueEntryRef& to : route_within(*vhost, *message->message, message->routing_keys)) {
         if (!must_not_reach(to->spec.name, message->message->properties())) publish(to, message->message, {});
       }
     }
-    if (letter.position != no_position) home->queue.dead_lettered({&letter.position, 1});
+    Queue* source = find_queue(letter.source->id);
+    if (source != nullptr && letter.position != no_position) source->dead_lettered({&letter.position, 1});
   }
 }
 
@@ -50,6 +52,22 @@ Lsn Shard::publish_later(const SharedVhostRef& vhost, const MessageRef& message,
   delayed.queue.add(message, due_ms);
   set_delay_timer();
   return 0;
+}
+
+void Shard::exchange_deleted(const SharedVhostRef& vhost, std::string_view exchange) {
+  // Each publisher's shard holds what was published on it.
+  for (unsigned to = 0; to < shared_.shards().size(); ++to) {
+    auto drop = [name = vhost->name(), exchange = std::string(exchange)](Shard& there) {
+      auto found = there.delayed_.find(name);
+      if (found == there.delayed_.end() || found->second.queue.drop(exchange) == 0) return;
+      there.set_delay_timer();
+    };
+    if (to == index_) {
+      drop(*this);
+    } else {
+      send(to, mail::Call{std::move(drop)});
+    }
+  }
 }
 
 void Shard::set_delay_timer() {
@@ -68,8 +86,9 @@ void Shard::fire_delayed() {
   const std::uint64_t now = now_ms();
   for (auto& [name, delayed] : delayed_) {
     while (MessageRef message = delayed.queue.take_due(now)) {
-      const std::string key(message->routing_key());
-      for (const QueueEntryRef& to : route_within(*delayed.vhost, *message, {&key, 1})) publish(to, message, {});
+      std::vector<std::string> keys = carbon_copies_of(message->properties());
+      keys.emplace_back(message->routing_key());
+      for (const QueueEntryRef& to : route_within(*delayed.vhost, *message, keys)) publish(to, message, {});
     }
   }
   set_delay_timer();
