@@ -269,11 +269,15 @@ void Runtime::stop(std::function<void(bool)> done) {
 }
 
 void Runtime::end_when_idle() {
-  if (!stopping_ || !on_stopped_ || !running_.empty() || settling_ > 0) return;
+  if (!stopping_ || closing_ || !on_stopped_ || !running_.empty() || settling_ > 0) return;
+  closing_ = true;
   grace_.cancel();
-  // Closing waits for what was written: acks and results among it.
-  link_.close([this] {
-    if (auto stopped = std::exchange(on_stopped_, nullptr)) stopped(true);
+  // The link posts what it publishes and acknowledges, but closes at once: posted likewise, the close comes after the
+  // last task's result and ack. Closing then waits until all is written.
+  loop_.post([this] {
+    link_.close([this] {
+      if (auto stopped = std::exchange(on_stopped_, nullptr)) stopped(true);
+    });
   });
 }
 

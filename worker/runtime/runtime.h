@@ -73,6 +73,7 @@ class Runtime {
   unsigned settling_ = 0;  // Publishes whose confirm must come before their delivery is acked.
   bool ready_ = false;
   bool stopping_ = false;
+  bool closing_ = false;  // Everything is settled; the link is being closed.
   net::Timer grace_{loop_};
   sdk::Link link_;
   sdk::SubscriptionId subscription_ = 0;
