@@ -12,9 +12,6 @@ WorkerSettings read_worker_settings(yaml::Document& document) {
   root.get("concurrency", out.concurrency, 0, 4096);
   root.get("prefetch", out.prefetch, 0, 65'535);
   root.get("soft_time_limit", out.soft_time_limit, shortest, longest);
-  root.get("time_limit", out.time_limit, shortest, longest);
-  if (out.soft_time_limit && out.time_limit && *out.soft_time_limit >= *out.time_limit)
-    root.error("soft_time_limit", "'soft_time_limit' must be shorter than 'time_limit'");
   root.get("graceful_timeout", out.graceful_timeout, std::chrono::milliseconds(0), longest);
   root.choice<log::Level>("log_level", out.log_level,
                           {{"debug", log::Level::debug},

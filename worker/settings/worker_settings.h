@@ -23,7 +23,6 @@ struct WorkerSettings {
   unsigned concurrency = 0;                  // Tasks at once; 0: one a core.
   unsigned prefetch = 0;                     // Tasks taken from the broker at once; 0: concurrency.
   std::optional<std::chrono::milliseconds> soft_time_limit = {};
-  std::optional<std::chrono::milliseconds> time_limit = {};  // Hard.
   std::chrono::milliseconds graceful_timeout{30'000};
   log::Level log_level = log::Level::info;
   std::vector<std::string> load = {};  // Paths of libraries, relative ones already resolved.

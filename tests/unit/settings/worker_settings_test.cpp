@@ -12,7 +12,7 @@ TEST_CASE("A worker's file names its app and libraries from its own folder") {
   Scratch scratch;
   scratch.write("app.yaml", "default_queue: jobs\n");
   const std::string path = scratch.write(
-      "worker.yaml", "app: app.yaml\nload: [a.so, /b.so]\nqueues: [x, y]\nconcurrency: 4\ntime_limit: 1m30s\n");
+      "worker.yaml", "app: app.yaml\nload: [a.so, /b.so]\nqueues: [x, y]\nconcurrency: 4\nsoft_time_limit: 1m30s\n");
   auto settings = load_worker_settings(path, no_environment());
   REQUIRE(settings);
   CHECK(settings->app_path == scratch.path("app.yaml"));
@@ -20,8 +20,7 @@ TEST_CASE("A worker's file names its app and libraries from its own folder") {
   CHECK(settings->load == std::vector<std::string>{scratch.path("a.so"), "/b.so"});
   CHECK(settings->queues == std::vector<std::string>{"x", "y"});
   CHECK(settings->concurrency == 4);
-  CHECK(settings->time_limit == 90s);
-  CHECK_FALSE(settings->soft_time_limit);
+  CHECK(settings->soft_time_limit == 90s);
 }
 
 TEST_CASE("The environment reaches the worker's file and its app's, and its paths are its own") {
@@ -39,12 +38,11 @@ TEST_CASE("The environment reaches the worker's file and its app's, and its path
 TEST_CASE("Mistakes of both files are reported together") {
   Scratch scratch;
   const std::string app = scratch.write("app.yaml", "brokr: {}\n");
-  const std::string path =
-      scratch.write("worker.yaml", "app: app.yaml\nconcurency: 2\nsoft_time_limit: 2m\ntime_limit: 1m\n");
+  const std::string path = scratch.write("worker.yaml", "app: app.yaml\nconcurency: 2\nsoft_time_limit: 0s\n");
   auto settings = load_worker_settings(path, no_environment());
   REQUIRE_FALSE(settings);
   CHECK(settings.error().message == path + ":2:1: unknown key 'concurency'; did you mean 'concurrency'?\n" + path +
-                                        ":3:18: 'soft_time_limit' must be shorter than 'time_limit'\n" + app +
+                                        ":3:18: 'soft_time_limit' must be between 1ms and 365d, got 0s\n" + app +
                                         ":1:1: unknown key 'brokr'; did you mean 'broker'?");
 }
 
