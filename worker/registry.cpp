@@ -11,12 +11,12 @@ namespace wherry {
 void Registry::add(std::string name, Entry entry) {
   if (name.empty()) throw std::logic_error("a task needs a name");
   if (entries_.contains(name)) throw std::logic_error("task '" + name + "' is registered twice");
-  entries_.emplace(std::move(name), std::move(entry));
+  entries_.emplace(std::move(name), std::make_shared<const Entry>(std::move(entry)));
 }
 
-const Registry::Entry* Registry::find(std::string_view name) const {
+Registry::EntryRef Registry::find(std::string_view name) const {
   auto found = entries_.find(name);
-  return found == entries_.end() ? nullptr : &found->second;
+  return found == entries_.end() ? nullptr : found->second;
 }
 
 std::vector<std::string> Registry::names() const {

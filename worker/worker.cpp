@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <csignal>
+#include <stdexcept>
 #include <thread>
+#include <utility>
 
 #include <fmt/format.h>
 #include <unistd.h>
@@ -24,6 +26,10 @@ std::string default_name() {
 }
 
 void fill_in(WorkerOptions& options) {
+  if (options.concurrency > most_concurrency || options.prefetch > most_prefetch) {
+    throw ClientError(Errc::invalid_argument, fmt::format("a worker runs at most {} tasks at once and takes at most {}",
+                                                          most_concurrency, most_prefetch));
+  }
   if (options.concurrency == 0) options.concurrency = std::max(1u, std::thread::hardware_concurrency());
   if (options.prefetch == 0) options.prefetch = options.concurrency;
   if (options.name.empty()) options.name = default_name();
@@ -59,6 +65,7 @@ class Worker::Impl {
   net::EventLoop loop;
   std::unique_ptr<worker::Runtime> runtime;
   int exit_code = 0;
+  bool has_run = false;
 };
 
 void Worker::Impl::stop_soon() {
@@ -70,17 +77,20 @@ void Worker::Impl::stop_soon() {
 }
 
 int Worker::Impl::run() {
+  if (std::exchange(has_run, true)) throw std::logic_error("a worker runs once");
+  const auto names = registry.names();
+  log::info("worker", "tasks: {}", names.empty() ? "none" : fmt::format("{}", fmt::join(names, ", ")));
   worker::RuntimeConfig config;
   config.link.endpoints = endpoints;
   config.link.name = options.name;
+  config.link.log_connection = false;  // The runtime says it in its own words.
   config.topology = sdk::configured_topology(settings);
   for (const std::string& queue : options.queues) {
     auto configured = [&](const amqp::QueueSettings& each) { return each.name == queue; };
     if (std::any_of(settings.queues.begin(), settings.queues.end(), configured)) continue;
-    sdk::Topology made = sdk::queue_topology(queue);
-    config.topology.insert(config.topology.end(), made.begin(), made.end());
+    for (sdk::Declaration& each : sdk::queue_topology(queue)) config.if_missing.push_back(std::move(each));
   }
-  config.topology.push_back(sdk::QueueSpec{.name = options.dead_letter_queue});
+  config.if_missing.push_back(sdk::QueueSpec{.name = options.dead_letter_queue});
   config.options = options;
   config.policy = [this](std::string_view task) {
     const sdk::TaskRetry* retry = sdk::find_retry(settings, task);

@@ -18,6 +18,8 @@ Result<void> load_library(const std::string& path, Registry& registry) {
     define(registry);
   } catch (const std::exception& error) {
     return fail(fmt::format("--load {}: {}", path, error.what()));
+  } catch (...) {
+    return fail(fmt::format("--load {}: its WHERRY_TASKS threw something that is no std::exception", path));
   }
   return {};
 }

@@ -1,10 +1,11 @@
 #include <cstdio>
+#include <cstdlib>
+#include <exception>
 
 #include <fmt/format.h>
 #include <unistd.h>
 
 #include "base/log.h"
-#include "wherry/error.h"
 #include "wherry/worker.h"
 #include "worker/cli/libraries.h"
 #include "worker/cli/options.h"
@@ -65,8 +66,11 @@ int main(int argc, char** argv) {
         return refuse(loaded.error().message);
       }
     }
-    return worker.run();
-  } catch (const ClientError& error) {
+    const int code = worker.run();
+    // Functions still run: the process must end without taking away under them what they use.
+    if (code == 1) std::_Exit(code);
+    return code;
+  } catch (const std::exception& error) {
     return refuse(error.what());
   }
 }

@@ -5,6 +5,8 @@
 #include <boost/program_options.hpp>
 #include <fmt/format.h>
 
+#include "wherry/worker.h"
+
 namespace wherry::worker {
 
 namespace po = boost::program_options;
@@ -26,6 +28,10 @@ std::vector<std::string> split(const std::vector<std::string>& lists) {
     }
   }
   return names;
+}
+
+std::string out_of_range(const char* option, unsigned most) {
+  return fmt::format("--{}: a number from 0 to {}; 'wherry-worker --help' lists the options", option, most);
 }
 
 std::string help(const po::options_description& options) {
@@ -79,6 +85,8 @@ Result<Options> parse_options(int argc, const char* const* argv) {
     options.queues = split(given<Texts>(values, "queues").value_or(Texts{}));
     options.concurrency = given<unsigned>(values, "concurrency");
     options.prefetch = given<unsigned>(values, "prefetch");
+    if (options.concurrency > most_concurrency) return fail(out_of_range("concurrency", most_concurrency));
+    if (options.prefetch > most_prefetch) return fail(out_of_range("prefetch", most_prefetch));
     options.name = given<std::string>(values, "name");
     options.log_level = given<std::string>(values, "log-level");
     return options;

@@ -1,53 +1,62 @@
 #include "worker/runtime/attempt.h"
 
+#include <utility>
+
 namespace wherry::worker {
 
-Attempt::Attempt(net::EventLoop& loop, sdk::Delivery delivery, task::Task task, Report report)
-    : loop_(loop), delivery_(std::move(delivery)), task_(std::move(task)), report_(std::move(report)) {}
+Attempt::Attempt(Ways ways, sdk::Delivery delivery, task::Task task)
+    : ways_(std::move(ways)), delivery_(std::move(delivery)), task_(std::move(task)) {}
 
-void Attempt::limit(std::chrono::milliseconds soft_time_limit) {
-  deadline_ = std::chrono::steady_clock::now() + soft_time_limit;
-  limit_timer_ = std::make_unique<net::Timer>(loop_);
-  limit_timer_->set(*deadline_, [weak = weak_from_this()] {
-    if (auto self = weak.lock()) self->request_stop();
+void Attempt::begin(std::optional<std::chrono::milliseconds> soft_time_limit) {
+  if (!soft_time_limit) return;
+  deadline_ = std::chrono::steady_clock::now() + *soft_time_limit;
+  ways_.gate->post([self = shared_from_this()] {
+    if (self->ended_) return;
+    self->limit_timer_ = std::make_unique<net::Timer>(self->ways_.loop);
+    self->limit_timer_->set(*self->deadline_, [weak = self->weak_from_this()] {
+      if (auto limited = weak.lock()) limited->request_stop();
+    });
   });
 }
 
+void Attempt::request_stop() {
+  stop_.request_stop();
+  wake_all();
+}
+
+void Attempt::end() {
+  ended_ = true;
+  limit_timer_.reset();
+  wake_all();
+}
+
 void Attempt::report(task::Value meta) {
-  loop_.post([self = shared_from_this(), meta = std::move(meta)]() mutable {
-    if (!self->settled) self->report_(*self, std::move(meta));
+  ways_.gate->post([self = shared_from_this(), meta = std::move(meta)]() mutable {
+    if (!self->ended_) self->ways_.report(*self, std::move(meta));
   });
 }
 
 Pending<> Attempt::sleep(std::chrono::milliseconds duration) {
-  // Woken by whichever comes first, the timer or the stop; both on the loop, so that one of them finds it done.
-  struct Sleeping {
-    std::shared_ptr<detail::Shared<void>> shared = std::make_shared<detail::Shared<void>>();
-    std::unique_ptr<net::Timer> timer;
-    std::unique_ptr<std::stop_callback<std::function<void()>>> on_stop;
-    bool over = false;
-    void wake() {
-      if (std::exchange(over, true)) return;
-      timer.reset();
-      shared->settle({});
-    }
-  };
-  auto sleeping = std::make_shared<Sleeping>();
-  Pending<> pending(sleeping->shared);
-  loop_.post([self = shared_from_this(), sleeping, duration] {
-    sleeping->timer = std::make_unique<net::Timer>(self->loop_);
-    sleeping->timer->set(duration, [sleeping] {
-      sleeping->on_stop.reset();
-      sleeping->wake();
+  auto waiting = std::make_shared<detail::Shared<void>>(ways_.resume_on);
+  ways_.gate->post([self = shared_from_this(), waiting, duration] {
+    if (self->ended_ || self->stop_.stop_requested()) return waiting->settle({});
+    const auto number = ++self->last_sleeper_;
+    auto sleeper = std::unique_ptr<Sleeper>(new Sleeper{net::Timer(self->ways_.loop), waiting});
+    sleeper->timer.set(duration, [weak = self->weak_from_this(), number] {
+      if (auto woken = weak.lock()) woken->wake(number);
     });
-    sleeping->on_stop = std::make_unique<std::stop_callback<std::function<void()>>>(
-        self->stop_token(), [weak = std::weak_ptr(sleeping), &loop = self->loop_] {
-          loop.post([weak] {
-            if (auto woken = weak.lock()) woken->wake();
-          });
-        });
+    self->sleepers_.emplace(number, std::move(sleeper));
   });
-  return pending;
+  return Pending<>(std::move(waiting));
+}
+
+void Attempt::wake(std::uint64_t sleeper) {
+  auto node = sleepers_.extract(sleeper);
+  if (!node.empty()) node.mapped()->waiting->settle({});
+}
+
+void Attempt::wake_all() {
+  for (auto& [number, sleeper] : std::exchange(sleepers_, {})) sleeper->waiting->settle({});
 }
 
 }  // namespace wherry::worker

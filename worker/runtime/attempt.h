@@ -1,11 +1,14 @@
 // Attempt: one delivery being run: the context that the task's function sees, and what the runtime must know to settle
 // it.
 //
-// Threads: the runtime's loop makes it; the function uses the Context part from any thread; report goes back to the
-// loop through what the runtime gave. Lifetime: shared by the runtime and the work under way.
+// Threads: the runtime's loop makes it; the function uses the Context part from any thread; what it says goes to the
+// loop through the gate. Lifetime: shared by the runtime and the work under way; may outlive the runtime and the loop,
+// and does nothing then.
 #pragma once
 
+#include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <stop_token>
 
@@ -13,15 +16,20 @@
 #include "protocol/task/envelope.h"
 #include "sdk/link/messages.h"
 #include "wherry/context.h"
+#include "worker/runtime/gate.h"
 #include "worker/runtime/pool.h"
 
 namespace wherry::worker {
 
 class Attempt final : public Context, public std::enable_shared_from_this<Attempt> {
  public:
-  using Report = std::function<void(const Attempt&, task::Value)>;
-
-  Attempt(net::EventLoop& loop, sdk::Delivery delivery, task::Task task, Report report);
+  struct Ways {
+    net::EventLoop& loop;
+    std::shared_ptr<Gate> gate;                               // To the loop.
+    std::function<void(const Attempt&, task::Value)> report;  // On the loop, until end().
+    std::function<void(std::function<void()>)> resume_on;     // Where a coroutine goes on after sleep(). Any thread.
+  };
+  Attempt(Ways ways, sdk::Delivery delivery, task::Task task);
 
   // --- what the function sees ---
   const std::string& id() const override { return task_.id; }
@@ -33,26 +41,38 @@ class Attempt final : public Context, public std::enable_shared_from_this<Attemp
   std::optional<std::chrono::steady_clock::time_point> deadline() const override { return deadline_; }
   Pending<> sleep(std::chrono::milliseconds duration) override;
 
-  // --- for the runtime, on its loop ---
+  // --- for the runtime ---
   const sdk::Delivery& delivery() const { return delivery_; }
   const task::Task& task() const { return task_; }
-  void request_stop() { stop_.request_stop(); }
-  // Starts the soft time limit.
-  void limit(std::chrono::milliseconds soft_time_limit);
+  // The soft time limit counts from here. On the thread that runs it, before the function is called.
+  void begin(std::optional<std::chrono::milliseconds> soft_time_limit);
+  // On the loop: sets the stop token, wakes who sleeps.
+  void request_stop();
+  // On the loop: its function has ended, or nobody waits for it any more. No timer of it is left.
+  void end();
 
   Pool::Ticket ticket = 0;
-  bool settled = false;  // Withdrawn, or finished: whatever comes later is of no interest.
+  bool lost = false;  // Its connection is gone: the broker gives the task out again, and there is nothing to settle.
 
  private:
+  struct Sleeper {
+    net::Timer timer;
+    std::shared_ptr<detail::Shared<void>> waiting;
+  };
   void report(task::Value meta) override;
+  void wake(std::uint64_t sleeper);
+  void wake_all();
 
-  net::EventLoop& loop_;
+  const Ways ways_;
   const sdk::Delivery delivery_;
   const task::Task task_;
-  const Report report_;
   std::stop_source stop_;
   std::optional<std::chrono::steady_clock::time_point> deadline_;
+  // The loop's:
+  bool ended_ = false;
   std::unique_ptr<net::Timer> limit_timer_;
+  std::map<std::uint64_t, std::unique_ptr<Sleeper>> sleepers_;
+  std::uint64_t last_sleeper_ = 0;
 };
 using AttemptRef = std::shared_ptr<Attempt>;
 

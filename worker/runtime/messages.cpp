@@ -31,13 +31,15 @@ void add_to_history(amqp::Table& headers, std::uint32_t attempt, const Failure& 
 
 // What came in, ready to be published again. A message of protocol 1 has its retries and eta in the body: it is written
 // anew, as protocol 2.
-sdk::Publication again(const sdk::Delivery& delivery, const task::Task& task, WallTime now) {
+Result<sdk::Publication> again(const sdk::Delivery& delivery, const task::Task& task, WallTime now) {
   sdk::Publication publication;
   const bool protocol_2 = delivery.properties.headers && delivery.properties.headers->find("task") != nullptr;
   if (protocol_2) {
     publication.properties = delivery.properties;
     publication.body = delivery.body;
-  } else if (auto encoded = task::encode(task, now)) {
+  } else {
+    auto encoded = task::encode(task, now);
+    if (!encoded) return tl::unexpected(encoded.error());
     publication.properties = std::move(encoded->properties);
     publication.body = std::move(encoded->body);
   }
@@ -48,12 +50,14 @@ sdk::Publication again(const sdk::Delivery& delivery, const task::Task& task, Wa
 
 }  // namespace
 
-sdk::Publication retry_message(const sdk::Delivery& delivery, const task::Task& task, const Failure& failure,
-                               std::string_view worker, WallTime now, std::chrono::milliseconds delay) {
+Result<sdk::Publication> retry_message(const sdk::Delivery& delivery, const task::Task& task, const Failure& failure,
+                                       std::string_view worker, WallTime now, std::chrono::milliseconds delay) {
   task::Task next = task;
   next.retries = task.retries + 1;
   next.eta = now + delay;
-  sdk::Publication publication = again(delivery, next, now);
+  auto written = again(delivery, next, now);
+  if (!written) return written;
+  sdk::Publication& publication = *written;
   amqp::Table& headers = headers_of(publication.properties);
   headers.set("retries", static_cast<std::int32_t>(next.retries));
   headers.set("eta", task::format_iso8601(*next.eta));
@@ -65,7 +69,7 @@ sdk::Publication retry_message(const sdk::Delivery& delivery, const task::Task& 
   }
   publication.exchange.clear();
   publication.routing_key = delivery.queue;
-  return publication;
+  return written;
 }
 
 sdk::Publication dead_letter(const sdk::Delivery& delivery, const task::Task* task, const Failure& failure,

@@ -14,6 +14,7 @@
 #include <string_view>
 
 #include "base/clock.h"
+#include "base/result.h"
 #include "protocol/task/envelope.h"
 #include "protocol/task/result.h"
 #include "sdk/link/messages.h"
@@ -26,9 +27,9 @@ struct Failure {
 };
 
 // The same message for its next attempt: retries + 1, eta, the failed attempt in its history. To be published to the
-// queue it came from.
-sdk::Publication retry_message(const sdk::Delivery& delivery, const task::Task& task, const Failure& failure,
-                               std::string_view worker, WallTime now, std::chrono::milliseconds delay);
+// queue it came from. Errors: a task of protocol 1, which is written anew, with a value that cannot be written.
+Result<sdk::Publication> retry_message(const sdk::Delivery& delivery, const task::Task& task, const Failure& failure,
+                                       std::string_view worker, WallTime now, std::chrono::milliseconds delay);
 
 // The same message for the dead-letter queue. task: null when it could not be decoded.
 sdk::Publication dead_letter(const sdk::Delivery& delivery, const task::Task* task, const Failure& failure,

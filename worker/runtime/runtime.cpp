@@ -1,5 +1,9 @@
 #include "worker/runtime/runtime.h"
 
+#include <algorithm>
+#include <limits>
+#include <utility>
+
 #include <fmt/format.h>
 
 #include "base/log.h"
@@ -18,19 +22,6 @@ constexpr std::chrono::seconds settle_timeout{30};
 // A delivery that must go back at once would come back at once: a little patience keeps a broken queue from spinning.
 constexpr std::chrono::milliseconds give_back_after{1'000};
 
-sdk::LinkEvents link_events(std::function<void(std::string)> on_refused) {
-  sdk::LinkEvents events;
-  events.on_up = [](std::uint64_t generation) { log::info("worker", "connected{}", generation == 1 ? "" : " again"); };
-  events.on_down = [on_refused](std::string_view reason, bool denied) {
-    log::warning("worker", "no connection: {}", reason);
-    if (denied) on_refused(fmt::format("the broker does not let this worker in: {}", reason));
-  };
-  events.on_declare_refused = [](const sdk::Declaration&, const sdk::Report& report) {
-    log::error("worker", "a declaration was refused: {}", report.text);
-  };
-  return events;
-}
-
 }  // namespace
 
 Runtime::Runtime(net::EventLoop& loop, const Registry& registry, RuntimeConfig config, std::function<void()> on_ready,
@@ -40,62 +31,129 @@ Runtime::Runtime(net::EventLoop& loop, const Registry& registry, RuntimeConfig c
       config_(std::move(config)),
       on_ready_(std::move(on_ready)),
       on_refused_(std::move(on_refused)),
-      link_(loop, config_.link, link_events([this](std::string reason) { on_refused_(std::move(reason)); })),
-      pool_(config_.options.concurrency) {}
+      gate_(std::make_shared<Gate>(loop)),
+      link_(loop, config_.link,
+            {.on_up = [this](std::uint64_t) { on_up(); },
+             .on_down = [this](std::string_view reason, bool denied) { on_down(reason, denied); },
+             .on_declare_refused =
+                 [](const sdk::Declaration&, const sdk::Report& report) {
+                   log::error("worker", "a declaration was refused: {}", report.text);
+                 }}),
+      pool_(std::make_shared<Pool>(config_.options.concurrency)) {}
 
-Runtime::~Runtime() = default;
-
-std::uint16_t Runtime::prefetch() const {
-  return static_cast<std::uint16_t>(std::min<std::size_t>(config_.options.prefetch + held_.size(), 65'535));
+Runtime::~Runtime() {
+  over_ = true;
+  gate_->close();
+  for (const AttemptRef& attempt : running_) attempt->end();
+  if (running_.empty()) {
+    pool_->stop();
+  } else {
+    pool_->abandon();
+  }
 }
 
 void Runtime::start() {
-  link_.declare(config_.topology, [this](const sdk::Report& report) {
-    if (!report.ok()) return on_refused_(fmt::format("the broker refused a declaration: {}", report.text));
-    sdk::Subscription what;
-    what.queues = config_.options.queues;
-    what.prefetch = prefetch();
-    subscription_ = link_.subscribe(
-        std::move(what), [this](sdk::Delivery delivery) { on_delivery(std::move(delivery)); },
-        [this](const std::string& queue, const sdk::Report& refusal) {
-          on_refused_(fmt::format("queue '{}': {}", queue, refusal.text));
-        });
-    ready_ = true;
-    if (on_ready_) on_ready_();
+  auto declare = [this](const sdk::Topology& topology, bool as_it_is) {
+    link_.declare(topology, [this, as_it_is](const sdk::Report& report) {
+      const bool other_arguments = report.code == static_cast<std::uint16_t>(amqp::ReplyCode::precondition_failed);
+      if (report.ok() || (as_it_is && other_arguments)) return;
+      refuse(fmt::format("the broker refused a declaration: {}", report.text));
+    });
+  };
+  declare(config_.topology, false);
+  for (const sdk::Declaration& each : config_.if_missing) declare({each}, true);
+  link_.declare({}, [this](const sdk::Report& report) {
+    if (report.ok() && !over_ && !stopping_) subscribe();
   });
   link_.start();
+}
+
+// Once: the link consumes again by itself after each reconnect.
+void Runtime::subscribe() {
+  sdk::Subscription what;
+  what.queues = config_.options.queues;
+  what.prefetch = static_cast<std::uint16_t>(config_.options.prefetch);
+  subscription_ = link_.subscribe(
+      std::move(what), [this](sdk::Delivery delivery) { on_delivery(std::move(delivery)); },
+      [this](const std::string& queue, const sdk::Report& refusal) {
+        refuse(fmt::format("queue '{}': {}", queue, refusal.text));
+      });
+  subscribed_ = true;
+}
+
+void Runtime::on_up() {
+  if (!subscribed_ || stopping_) return;
+  if (auto ready = std::exchange(on_ready_, nullptr)) {
+    ready();
+  } else {
+    log::info("worker", "connected again");
+  }
+}
+
+void Runtime::on_down(std::string_view reason, bool denied) {
+  if (!stopping_) log::warning("worker", "no connection to the broker: {}", reason);
+  lose(std::numeric_limits<std::uint64_t>::max());
+  if (denied) refuse(fmt::format("the broker does not let this worker in: {}", reason));
+  end_when_idle();
+}
+
+void Runtime::refuse(std::string reason) {
+  if (over_ || stopping_) return;
+  if (auto refused = std::exchange(on_refused_, nullptr)) refused(std::move(reason));
+}
+
+void Runtime::lose(std::uint64_t generation) {
+  auto gone = [&](const AttemptRef& attempt) { return attempt->delivery().ref.generation < generation; };
+  if (std::erase_if(held_, [&](const auto& each) { return gone(each.first); }) > 0) set_prefetch();
+  std::erase_if(returning_, [&](const auto& each) { return each.second.generation < generation; });
+  std::erase_if(running_, [&](const AttemptRef& attempt) {
+    if (!gone(attempt)) return false;
+    attempt->lost = true;
+    return pool_->withdraw(attempt->ticket);
+  });
 }
 
 // --- deliveries ------------------------------------------------------------------------------------------------------
 
 void Runtime::on_delivery(sdk::Delivery delivery) {
+  // A new channel without a new connection: the broker closed the one before, and what it had given out there is void.
+  if (delivery.ref.generation > newest_generation_) lose(newest_generation_ = delivery.ref.generation);
   if (stopping_) return link_.nack(delivery.ref, true);
   auto task = task::decode(delivery.properties, delivery.body);
   if (!task) {
     return bury(delivery, nullptr, {"DecodeError", task.error().message},
                 fmt::format("not a task that can be read: {}", task.error().message));
   }
-  auto attempt = std::make_shared<Attempt>(loop_, std::move(delivery), std::move(*task),
-                                           [this](const Attempt& from, task::Value meta) {
-                                             task::ResultMeta report;
-                                             report.status = "PROGRESS";
-                                             report.result = std::move(meta);
-                                             send_result(from.task(), std::move(report));
-                                           });
+  Attempt::Ways ways{loop_, gate_,
+                     [this](const Attempt& from, task::Value meta) {
+                       task::ResultMeta report;
+                       report.status = "PROGRESS";
+                       report.result = std::move(meta);
+                       send_result(from.task(), std::move(report));
+                     },
+                     [pool = std::weak_ptr(pool_)](std::function<void()> resume) {
+                       if (auto there = pool.lock()) there->run(std::move(resume));
+                     }};
+  auto attempt = std::make_shared<Attempt>(std::move(ways), std::move(delivery), std::move(*task));
   if (attempt->task().eta && *attempt->task().eta > wall_now()) return hold(attempt);
   run(attempt);
+}
+
+void Runtime::set_prefetch() {
+  const std::size_t wanted = config_.options.prefetch + held_.size();
+  link_.set_prefetch(subscription_, static_cast<std::uint16_t>(std::min<std::size_t>(wanted, 65'535)));
 }
 
 void Runtime::hold(AttemptRef attempt) {
   auto timer = std::make_unique<net::Timer>(loop_);
   const auto wait = std::chrono::ceil<std::chrono::milliseconds>(*attempt->task().eta - wall_now());
-  timer->set(wait, [this, attempt] {
-    auto node = held_.extract(attempt);  // Keeps the timer until this function has ended.
-    link_.set_prefetch(subscription_, prefetch());
-    run(attempt);
+  timer->set(wait, [this, held = attempt.get()] {
+    auto node = held_.extract(held->shared_from_this());  // Keeps the timer until this function has ended.
+    set_prefetch();
+    run(node.key());
   });
   held_.emplace(std::move(attempt), std::move(timer));
-  link_.set_prefetch(subscription_, prefetch());
+  set_prefetch();
 }
 
 void Runtime::run(const AttemptRef& attempt) {
@@ -105,34 +163,40 @@ void Runtime::run(const AttemptRef& attempt) {
     send_result(task, failed(task, task::state::revoked, {"TaskRevokedError", "expired"}, wall_now()));
     return link_.ack(attempt->delivery().ref);
   }
-  const Registry::Entry* entry = registry_.find(task.name);
+  const Registry::EntryRef entry = registry_.find(task.name);
   if (entry == nullptr) {
     return bury(attempt->delivery(), &task, {"NotRegistered", task.name},
                 fmt::format("no task '{}' is registered in this worker", task.name));
   }
   const auto own = entry->options.soft_time_limit ? entry->options.soft_time_limit : config_.options.soft_time_limit;
   const auto soft = task.soft_time_limit ? task.soft_time_limit : own;
-  if (soft) attempt->limit(*soft);
   running_.insert(attempt);
-  attempt->ticket = pool_.run([this, attempt, entry] {
-    const task::Task& running = attempt->task();
-    auto bound = entry->run({running.args, running.kwargs}, *attempt, [this, attempt](detail::Outcome outcome) {
-      loop_.post([this, attempt, outcome = std::move(outcome)]() mutable { finished(attempt, std::move(outcome)); });
-    });
+  // What runs keeps its function (entry) and its context (attempt); the runtime itself is used on the loop alone.
+  attempt->ticket = pool_->run([this, gate = gate_, attempt, entry, soft] {
+    auto finish = [this, gate, attempt, entry](detail::Outcome outcome) {
+      gate->post([this, attempt, outcome = std::move(outcome)]() mutable { finished(attempt, std::move(outcome)); });
+    };
+    attempt->begin(soft);
+    const task::Task& begun = attempt->task();
+    auto bound = entry->run({begun.args, begun.kwargs}, *attempt, finish);
     if (bound) return;
     detail::Outcome outcome;
     outcome.kind = detail::Outcome::Kind::dead;
     outcome.error_type = "TypeError";
     outcome.reason = bound.error().message;
-    loop_.post([this, attempt, outcome = std::move(outcome)]() mutable { finished(attempt, std::move(outcome)); });
+    finish(std::move(outcome));
   });
 }
 
 // --- outcomes --------------------------------------------------------------------------------------------------------
 
 void Runtime::finished(const AttemptRef& attempt, detail::Outcome outcome) {
-  if (attempt->settled) return;
   using Kind = detail::Outcome::Kind;
+  if (attempt->lost && outcome.kind != Kind::done) {
+    log::warning("worker", "task {} [{}] failed after its connection was lost; the broker gives it out again: {}",
+                 attempt->name(), attempt->id(), outcome.reason);
+    return ended(attempt);
+  }
   switch (outcome.kind) {
     case Kind::done:
       succeed(attempt, std::move(outcome.result));
@@ -162,14 +226,14 @@ void Runtime::succeed(const AttemptRef& attempt, task::Value result) {
 
 void Runtime::fail(const AttemptRef& attempt, Failure failure, std::optional<std::chrono::milliseconds> after) {
   const task::Task& task = attempt->task();
-  const Registry::Entry* entry = registry_.find(task.name);
+  const Registry::EntryRef entry = registry_.find(task.name);
   const RetryPolicy policy = entry->options.retry ? *entry->options.retry : config_.policy(task.name);
   if (task.retries >= policy.max_retries) {
     return bury(attempt->delivery(), &task, failure,
                 fmt::format("failed {} time{}, the last with {}: {}", task.retries + 1, task.retries == 0 ? "" : "s",
                             failure.type, failure.message));
   }
-  const auto delay = after ? *after
+  const auto delay = after ? std::max(*after, std::chrono::milliseconds(0))
                            : task::retry_delay({policy.base, policy.factor, policy.max, policy.jitter}, task.retries,
                                                [this] { return std::uniform_real_distribution<>(0, 1)(random_); });
   log::warning("worker", "task {} [{}] failed (attempt {} of {}), again in {} ms: {}: {}", task.name, task.id,
@@ -179,65 +243,74 @@ void Runtime::fail(const AttemptRef& attempt, Failure failure, std::optional<std
 
 void Runtime::try_again(const AttemptRef& attempt, const Failure& failure, std::chrono::milliseconds delay) {
   const task::Task& task = attempt->task();
-  sdk::Publication message = retry_message(attempt->delivery(), task, failure, config_.options.name, wall_now(), delay);
-  message.deadline = std::chrono::steady_clock::now() + settle_timeout;
+  const sdk::Delivery& delivery = attempt->delivery();
+  auto message = retry_message(delivery, task, failure, config_.options.name, wall_now(), delay);
+  if (!message) {
+    return bury(delivery, &task, failure, fmt::format("its retry could not be written: {}", message.error().message));
+  }
+  message->deadline = std::chrono::steady_clock::now() + settle_timeout;
   send_result(task, failed(task, task::state::retry, failure, wall_now()));
-  ++settling_;
-  link_.publish_delayed(
-      std::move(message), attempt->delivery().queue, delay, [this, attempt](const sdk::Report& report) {
-        --settling_;
-        if (report.ok()) {
-          link_.ack(attempt->delivery().ref);
-        } else {
-          log::error("worker", "task {} [{}]: its retry could not be published ({}); it goes back to its queue",
-                     attempt->name(), attempt->id(), report.text);
-          give_back(attempt->delivery().ref);
-        }
-        end_when_idle();
-      });
+  link_.publish_delayed(std::move(*message), delivery.queue, delay,
+                        settles(delivery.ref, fmt::format("the retry of task {} [{}]", task.name, task.id)));
 }
 
 void Runtime::bury(const sdk::Delivery& delivery, const task::Task* task, Failure failure, std::string reason) {
-  log::error("worker", "{} from queue '{}' to the dead-letter queue '{}': {}",
-             task ? fmt::format("task {} [{}]", task->name, task->id) : "a message", delivery.queue,
+  const std::string what = task ? fmt::format("task {} [{}]", task->name, task->id) : "a message";
+  log::error("worker", "{} from queue '{}' to the dead-letter queue '{}': {}", what, delivery.queue,
              config_.options.dead_letter_queue, reason);
   sdk::Publication message = dead_letter(delivery, task, failure, reason, config_.options.name, wall_now());
   message.routing_key = config_.options.dead_letter_queue;
   message.deadline = std::chrono::steady_clock::now() + settle_timeout;
   if (task) send_result(*task, failed(*task, task::state::failure, failure, wall_now()));
+  link_.publish(std::move(message), settles(delivery.ref, "the dead letter of " + what));
+}
+
+sdk::Done Runtime::settles(const sdk::DeliveryRef& delivery, std::string what) {
   ++settling_;
-  link_.publish(std::move(message), [this, ref = delivery.ref](const sdk::Report& report) {
+  return [this, delivery, what = std::move(what)](const sdk::Report& report) {
+    if (over_) return;
     --settling_;
     if (report.ok()) {
-      link_.ack(ref);
+      link_.ack(delivery);
     } else {
-      log::error("worker", "a dead letter could not be published ({}); it goes back to its queue", report.text);
-      give_back(ref);
+      log::error("worker", "{} could not be published, it goes back to its queue: {}", what, report.text);
+      give_back(delivery);
     }
     end_when_idle();
-  });
+  };
 }
 
 void Runtime::give_back(const sdk::DeliveryRef& delivery) {
   if (stopping_) return link_.nack(delivery, true);
-  auto timer = std::make_shared<net::Timer>(loop_);
-  timer->set(give_back_after, [this, delivery, timer]() mutable {
-    link_.nack(delivery, true);
-    timer.reset();
-  });
+  returning_.emplace_back(std::chrono::steady_clock::now() + give_back_after, delivery);
+  if (returning_.size() == 1) return_timer_.set(returning_.front().first, [this] { give_back_due(); });
+}
+
+void Runtime::give_back_due() {
+  const auto now = std::chrono::steady_clock::now();
+  for (; !returning_.empty() && returning_.front().first <= now; returning_.pop_front()) {
+    link_.nack(returning_.front().second, true);
+  }
+  if (!returning_.empty()) return_timer_.set(returning_.front().first, [this] { give_back_due(); });
 }
 
 void Runtime::send_result(const task::Task& task, task::ResultMeta meta) {
   sdk::Publication message = result_message(task, std::move(meta));
   if (message.routing_key.empty()) return;
   message.deadline = std::chrono::steady_clock::now() + settle_timeout;
-  link_.publish(std::move(message));
+  ++settling_;
+  link_.publish(std::move(message), [this, id = task.id](const sdk::Report& report) {
+    if (over_) return;
+    --settling_;
+    if (!report.ok()) log::warning("worker", "a result of task [{}] could not be sent: {}", id, report.text);
+    end_when_idle();
+  });
 }
 
 // --- the end ---------------------------------------------------------------------------------------------------------
 
 void Runtime::ended(const AttemptRef& attempt) {
-  attempt->settled = true;
+  attempt->end();
   running_.erase(attempt);
   end_when_idle();
 }
@@ -252,30 +325,35 @@ void Runtime::stop(std::function<void(bool)> done) {
   stopping_ = true;
   on_stopped_ = std::move(done);
   grace_.set(config_.options.graceful_timeout, [this] {
-    for (const AttemptRef& attempt : running_) attempt->request_stop();
     log::error("worker", "{} task(s) still run after {} ms; the broker gives them to another worker", running_.size(),
                config_.options.graceful_timeout.count());
+    for (const AttemptRef& attempt : running_) attempt->request_stop();
     if (auto stopped = std::exchange(on_stopped_, nullptr)) stopped(false);
   });
-  if (ready_) link_.pause(subscription_);
-  for (auto& [attempt, timer] : std::exchange(held_, {})) link_.nack(attempt->delivery().ref, true);
-  for (const AttemptRef& attempt : std::set<AttemptRef>(running_)) {
-    if (!pool_.withdraw(attempt->ticket)) continue;
+  if (subscribed_) link_.pause(subscription_);
+  std::size_t returned = held_.size() + returning_.size();
+  for (const auto& [attempt, timer] : std::exchange(held_, {})) link_.nack(attempt->delivery().ref, true);
+  for (const auto& [when, delivery] : std::exchange(returning_, {})) link_.nack(delivery, true);
+  std::erase_if(running_, [&](const AttemptRef& attempt) {
+    if (!pool_->withdraw(attempt->ticket)) return false;
     link_.nack(attempt->delivery().ref, true);
-    ended(attempt);
-  }
-  log::info("worker", "stopping: {} task(s) to finish", running_.size());
+    ++returned;
+    return true;
+  });
+  log::info("worker", "stopping: {} task(s) to finish, {} returned to their queues", running_.size(), returned);
   end_when_idle();
 }
 
 void Runtime::end_when_idle() {
-  if (!stopping_ || closing_ || !on_stopped_ || !running_.empty() || settling_ > 0) return;
+  if (!stopping_ || closing_ || !running_.empty()) return;
+  // Without a connection nothing can be settled: the broker has all of it again.
+  if (settling_ > 0 && link_.is_up()) return;
   closing_ = true;
-  grace_.cancel();
   // The link posts what it publishes and acknowledges, but closes at once: posted likewise, the close comes after the
   // last task's result and ack. Closing then waits until all is written.
-  loop_.post([this] {
+  gate_->post([this] {
     link_.close([this] {
+      grace_.cancel();
       if (auto stopped = std::exchange(on_stopped_, nullptr)) stopped(true);
     });
   });

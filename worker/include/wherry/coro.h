@@ -7,9 +7,9 @@
 //   });
 //
 // It may co_await whatever is awaitable in any coroutine: the client's Pending<T>, another Coro<T>, context.sleep(1s).
-// It starts on a thread of the pool and goes on wherever what it awaited resumes it.
-// Lifetime: parameters of the function are kept in the coroutine's frame; what a lambda captured lives as long as the
-// worker that it was registered with.
+// It starts on a thread of the pool, goes on there after context.sleep(), else wherever what it awaited resumes it.
+// Lifetime: a task's arguments, also those taken by reference, the Context and what the lambda captured live until the
+// coroutine has ended. For a Coro that you call yourself the language's rules hold: take parameters by value.
 #pragma once
 
 #include <chrono>

@@ -56,12 +56,14 @@ class Registry {
   template <class F>
   void on(std::string name, F function, TaskOptions options = {});
 
-  const Entry* find(std::string_view name) const;
+  // Shared, so that a function that still runs outlives its registry. Null: not registered.
+  using EntryRef = std::shared_ptr<const Entry>;
+  EntryRef find(std::string_view name) const;
   std::vector<std::string> names() const;
 
  private:
   void add(std::string name, Entry entry);
-  std::map<std::string, Entry, std::less<>> entries_;
+  std::map<std::string, EntryRef, std::less<>> entries_;
 };
 
 namespace detail {
@@ -78,6 +80,12 @@ template <class C, class R, class... P>
 struct Signature<R (C::*)(P...) const> : Signature<R (*)(P...)> {};
 template <class C, class R, class... P>
 struct Signature<R (C::*)(P...)> : Signature<R (*)(P...)> {};
+template <class R, class... P>
+struct Signature<R (*)(P...) noexcept> : Signature<R (*)(P...)> {};
+template <class C, class R, class... P>
+struct Signature<R (C::*)(P...) const noexcept> : Signature<R (*)(P...)> {};
+template <class C, class R, class... P>
+struct Signature<R (C::*)(P...) noexcept> : Signature<R (*)(P...)> {};
 
 // The parameters that come from the message: all but a Context& at the end, without references.
 template <class... P>
@@ -108,15 +116,18 @@ Outcome done_with(R&& result) {
   return outcome;
 }
 
-// Keeps a coroutine, its context and its finish until it ends.
-template <class T>
-void run_coroutine(Coro<T> coroutine, Finish finish) {
+// Keeps a coroutine and its arguments (which it may have by reference) until it ends.
+template <class T, class Arguments>
+void run_coroutine(Coro<T> coroutine, std::shared_ptr<Arguments> arguments, Finish finish) {
   struct Running {
+    std::shared_ptr<Arguments> arguments;
     Coro<T> coroutine;
     Finish finish;
   };
-  auto running = std::make_shared<Running>(Running{std::move(coroutine), std::move(finish)});
-  running->coroutine.start([running]() mutable {
+  auto running = std::make_shared<Running>(Running{std::move(arguments), std::move(coroutine), std::move(finish)});
+  // From here on it may end on another thread at any time.
+  Running& started = *running;
+  started.coroutine.start([running = std::move(running)]() mutable {
     auto kept = std::move(running);
     Outcome outcome;
     try {
@@ -132,18 +143,19 @@ void run_coroutine(Coro<T> coroutine, Finish finish) {
   });
 }
 
-// Calls function, whatever it returns, and finishes with what came of it.
-template <class Call>
-void run_and_finish(Call&& call, const Finish& finish) {
-  using R = std::invoke_result_t<Call>;
+// Calls function with the arguments, whatever it returns, and finishes with what came of it.
+template <class Arguments, class Call>
+void run_and_finish(Arguments arguments, const Call& call, const Finish& finish) {
+  using R = std::invoke_result_t<const Call&, Arguments&>;
   Outcome outcome;
   try {
     if constexpr (IsCoro<R>::value) {
-      return run_coroutine(call(), finish);
+      auto kept = std::make_shared<Arguments>(std::move(arguments));
+      return run_coroutine(call(*kept), kept, finish);
     } else if constexpr (std::is_void_v<R>) {
-      call();
+      call(arguments);
     } else {
-      outcome = done_with(call());
+      outcome = done_with(call(arguments));
     }
   } catch (...) {
     outcome = outcome_of_current_exception();
@@ -155,51 +167,47 @@ void run_and_finish(Call&& call, const Finish& finish) {
 
 template <TaskStruct T, class F>
 void Registry::on(F function, TaskOptions options) {
-  auto shared = std::make_shared<F>(std::move(function));
-  add(std::string(T::task_name),
-      {[shared](const Arguments& arguments, Context& context, detail::Finish finish) -> Result<void> {
-         auto decoded = task::bind_struct<T>(arguments.args, arguments.kwargs);
-         if (!decoded) return tl::unexpected(decoded.error());
-         detail::run_and_finish(
-             [&]() -> decltype(auto) {
-               if constexpr (std::is_invocable_v<F&, T&&, Context&>) {
-                 return (*shared)(std::move(*decoded), context);
-               } else {
-                 static_assert(std::is_invocable_v<F&, T&&>,
-                               "the function must take the task struct, and may take a wherry::Context& after it");
-                 return (*shared)(std::move(*decoded));
-               }
-             },
-             finish);
-         return {};
-       },
-       std::move(options)});
+  auto run = [function = std::make_shared<F>(std::move(function))](const Arguments& arguments, Context& context,
+                                                                   detail::Finish finish) -> Result<void> {
+    auto decoded = task::bind_struct<T>(arguments.args, arguments.kwargs);
+    if (!decoded) return tl::unexpected(decoded.error());
+    auto call = [&](T& task) -> decltype(auto) {
+      if constexpr (std::is_invocable_v<F&, T&&, Context&>) {
+        return (*function)(std::move(task), context);
+      } else {
+        static_assert(std::is_invocable_v<F&, T&&>,
+                      "the function must take the task struct, and may take a wherry::Context& after it");
+        return (*function)(std::move(task));
+      }
+    };
+    detail::run_and_finish(std::move(*decoded), call, finish);
+    return {};
+  };
+  add(std::string(T::task_name), {std::move(run), std::move(options)});
 }
 
 template <class F>
 void Registry::on(std::string name, F function, TaskOptions options) {
   using Traits = detail::FromMessageOf<typename detail::Signature<F>::Parameters>;
   using Parameters = typename Traits::type;
-  auto shared = std::make_shared<F>(std::move(function));
-  add(std::move(name), {[shared](const Arguments& arguments, Context& context, detail::Finish finish) -> Result<void> {
-                          auto decoded = task::BindTuple<Parameters>::bind(arguments.args, arguments.kwargs);
-                          if (!decoded) return tl::unexpected(decoded.error());
-                          detail::run_and_finish(
-                              [&]() -> decltype(auto) {
-                                return std::apply(
-                                    [&](auto&... parameters) -> decltype(auto) {
-                                      if constexpr (Traits::wants_context) {
-                                        return (*shared)(std::move(parameters)..., context);
-                                      } else {
-                                        return (*shared)(std::move(parameters)...);
-                                      }
-                                    },
-                                    *decoded);
-                              },
-                              finish);
-                          return {};
-                        },
-                        std::move(options)});
+  auto run = [function = std::make_shared<F>(std::move(function))](const Arguments& arguments, Context& context,
+                                                                   detail::Finish finish) -> Result<void> {
+    auto decoded = task::BindTuple<Parameters>::bind(arguments.args, arguments.kwargs);
+    if (!decoded) return tl::unexpected(decoded.error());
+    auto call = [&](Parameters& all) -> decltype(auto) {
+      auto with = [&](auto&... parameters) -> decltype(auto) {
+        if constexpr (Traits::wants_context) {
+          return (*function)(std::move(parameters)..., context);
+        } else {
+          return (*function)(std::move(parameters)...);
+        }
+      };
+      return std::apply(with, all);
+    };
+    detail::run_and_finish(std::move(*decoded), call, finish);
+    return {};
+  };
+  add(std::move(name), {std::move(run), std::move(options)});
 }
 
 }  // namespace wherry

@@ -10,7 +10,7 @@
 // dead-letter queue with its reason and the history of its attempts (docs/worker.md names the headers). Dispatch: fair.
 // The broker gives this worker as many tasks as it has free slots (prefetch = concurrency), so none waits behind a long
 // one while another worker is idle. Stop: run() stops taking tasks, finishes those that run (at most graceful_timeout),
-// returns the rest to their queues.
+// returns the rest to their queues; asked again, it stops at once.
 //
 // Threads: registering before run(); stop() from any thread, a signal handler excepted. Functions run on the pool's
 // threads. Lifetime: one run() per worker.
@@ -26,6 +26,9 @@
 #include "wherry/registry.h"
 
 namespace wherry {
+
+constexpr unsigned most_concurrency = 4'096;
+constexpr unsigned most_prefetch = 65'535;
 
 struct WorkerOptions {
   std::vector<std::string> queues{"celery"};  // Declared durable when they are missing, as Celery does.
@@ -48,7 +51,7 @@ WorkerOptions worker_options(const WorkerSettings& settings);
 
 class Worker {
  public:
-  // url as wherry::Client takes it. Throws ClientError with Errc::invalid_argument.
+  // url as wherry::Client takes it. Throws ClientError with Errc::invalid_argument, also for options out of range.
   explicit Worker(const std::string& url, WorkerOptions options = {});
   // From a file such as config/worker.yaml, which names its app.yaml: broker, topology, retries per task. What adjust
   // changes wins over the file. Throws ClientError with file, line and column.
@@ -62,7 +65,9 @@ class Worker {
   const WorkerOptions& options() const;
 
   // Returns 0 after a clean stop, 1 when tasks were still running at the end of graceful_timeout, 2 when the broker did
-  // not let it in or refused its queues (the reason is in the log).
+  // not let it in or refused its queues (the reason is in the log). After 1 those functions still run on threads of
+  // their own, and what they do comes to nothing: end the process soon. Throws std::logic_error the second time,
+  // std::system_error when the system has no threads left.
   int run();
   void stop();
 
