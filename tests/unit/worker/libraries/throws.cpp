@@ -1,0 +1,6 @@
+#include "wherry/registry.h"
+
+WHERRY_TASKS(registry) {
+  registry.on("twice", [] {});
+  registry.on("twice", [] {});
+}

@@ -1,0 +1,3 @@
+extern "C" int not_what_is_looked_for() {
+  return 0;
+}
