@@ -174,13 +174,15 @@ class WherryBroker(Broker):
             with open(path, "w", encoding="utf-8") as file:
                 file.write(config)
             command += ["--config", path]
-        self.program = Program(command + list(arguments))
         try:
+            self.program = Program(command + list(arguments))
             ready = self.program.wait_line("amqp=", timeout=30)
             self.host, port = re.search(r"\bamqp=(\S+):(\d+)", ready).groups()
             self.port = int(port)
         except BaseException:
-            self.program.stop()
+            if hasattr(self, "program"):
+                self.program.stop()
+            shutil.rmtree(self.folder, ignore_errors=True)
             raise
 
     def wait_log(self, text):
