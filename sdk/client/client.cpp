@@ -105,8 +105,8 @@ class Client::Impl {
     config.backoff_max = options_.backoff_max;
     sdk::LinkEvents events;
     events.on_up = [this](std::uint64_t) { note({Link::up, {}}); };
-    events.on_down = [this](std::string_view reason, bool denied) {
-      note({denied ? Link::denied : Link::down, std::string(reason)});
+    events.on_down = [this](std::string_view reason, std::uint16_t denied) {
+      note({denied != 0 ? Link::denied : Link::down, std::string(reason), denied});
     };
     link_ = std::make_unique<sdk::Link>(loop_, std::move(config), std::move(events));
     sender_ = {{}, options_.serializer};
@@ -132,7 +132,7 @@ class Client::Impl {
     const auto seen = [&] { return settled() || closed_; };
     if (changed_.wait_for(lock, timeout, seen) && status_.link == Link::up) return;
     if (closed_) throw ClientError(Errc::closed, "the client is closed");
-    if (status_.link == Link::denied) throw ClientError(Errc::denied, status_.reason);
+    if (status_.link == Link::denied) throw ClientError(Errc::denied, status_.reason, status_.code);
     if (status_.reason.empty()) {
       throw ClientError(Errc::timed_out, fmt::format("no connection to the broker within {} ms", timeout.count()));
     }
@@ -196,7 +196,8 @@ class Client::Impl {
   enum class Link { connecting, up, down, denied };
   struct Status {
     Link link = Link::connecting;
-    std::string reason;
+    std::string reason = {};
+    std::uint16_t code = 0;  // The broker's, when it did not let us in.
   };
 
   void note(Status status) {

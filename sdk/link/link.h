@@ -54,8 +54,9 @@ struct LinkConfig {
 struct LinkEvents {
   // Connected and everything was declared, consumed and republished; generation counts connections from 1.
   std::function<void(std::uint64_t generation)> on_up = {};
-  // The connection is gone or an attempt failed; the link goes on trying. denied: wrong user, password or vhost.
-  std::function<void(std::string_view reason, bool denied)> on_down = {};
+  // The connection is gone or an attempt failed; the link goes on trying. denied: the broker's code for a wrong user,
+  // password or vhost (403, 530), else 0.
+  std::function<void(std::string_view reason, std::uint16_t denied)> on_down = {};
   // A declaration was refused while recovering; the link goes on without it.
   std::function<void(const Declaration&, const Report&)> on_declare_refused = {};
   // The broker holds back publishers (memory or disk alarm), or no longer does.

@@ -100,7 +100,7 @@ void Session::connect_failed(std::string_view reason) {
   if (state_ != State::connecting) return;
   last_reason_ = fmt::format("{}: {}", config_.endpoints[endpoint_].text(), reason);
   last_silent_ = step_timed_out();
-  go_down(false);
+  go_down(0);
 }
 
 std::size_t Session::receive(std::string_view bytes) {
@@ -173,10 +173,10 @@ void Session::after_machine() {
     backoff_.reset();
     attempts_ = 0;
   }
-  go_down(denied);
+  go_down(denied ? end.code : 0);
 }
 
-void Session::go_down(bool denied) {
+void Session::go_down(std::uint16_t denied) {
   last_denied_ = denied;
   state_ = State::waiting;
   endpoint_ = (endpoint_ + 1) % config_.endpoints.size();
@@ -186,7 +186,7 @@ void Session::go_down(bool denied) {
   retry_at_ = host_.now() + (round_over ? backoff_.next() : std::chrono::milliseconds(0));
   if (config_.log_connection) log::warning("sdk", "no connection to the broker: {}", last_reason_);
   if (events_.on_down) events_.on_down(last_reason_, denied);
-  if (denied && state_ == State::waiting) fail_all({Outcome::denied, 0, last_reason_});
+  if (denied != 0 && state_ == State::waiting) fail_all({Outcome::denied, denied, last_reason_});
 }
 
 void Session::close(std::function<void()> done) {
@@ -226,7 +226,7 @@ void Session::finish_close() {
 }
 
 Report Session::late() const {
-  if (last_denied_) return {Outcome::denied, 0, last_reason_};
+  if (last_denied_ != 0) return {Outcome::denied, last_denied_, last_reason_};
   if (!blocked_reason_.empty()) return {Outcome::timed_out, 0, "the broker holds back publishers: " + blocked_reason_};
   if (state_ == State::up) return {Outcome::timed_out, 0, "the broker did not answer in time"};
   if (!last_reason_.empty()) {
@@ -289,7 +289,7 @@ void Session::on_ready(const amqp::Table& server_properties, const amqp::Tuning&
   if (state_ != State::handshaking) return;
   server_properties_ = server_properties;
   state_ = State::restoring;
-  last_denied_ = false;
+  last_denied_ = 0;
   declarer_.connected();
   wire_->open_channel(publish_channel);
   wire_->open_channel(declare_channel);

@@ -86,7 +86,7 @@ class Session final : amqp::ClientEvents {
   void after_machine();
   void restore_publishing();
   void check_up();
-  void go_down(bool denied);
+  void go_down(std::uint16_t denied);
   void finish_close();
   Report late() const;
   bool step_timed_out() const;
@@ -121,7 +121,7 @@ class Session final : amqp::ClientEvents {
   Ended end_;
   std::string blocked_reason_;
   std::string last_reason_;  // Why there is no connection; empty when none was lost or failed yet.
-  bool last_denied_ = false;
+  std::uint16_t last_denied_ = 0;  // The broker's code when it did not let us in.
   bool last_silent_ = false;  // The broker's side did not answer at all.
   std::function<void()> close_done_;
 };

@@ -244,7 +244,13 @@ TEST_CASE("a wrong password is denied at once, not at the deadline", "[client]")
   f.broker.ask([](LoopbackBroker& b) { b.script.password = "other"; });
   wherry::Client client(f.broker.url());
   CHECK(code_of([&] { client.enqueue(add(1, 2), {.timeout = 60s}); }) == wherry::Errc::denied);
-  CHECK(code_of([&] { client.wait_connected(60s); }) == wherry::Errc::denied);
+  try {
+    client.wait_connected(60s);
+    FAIL("connected");
+  } catch (const wherry::ClientError& error) {
+    CHECK(error.code() == wherry::Errc::denied);
+    CHECK(error.reply_code() == 403);
+  }
 }
 
 TEST_CASE("an enqueue outlives a connection that breaks before its confirm", "[client]") {
@@ -269,7 +275,7 @@ TEST_CASE("many enqueues are under way at the same time, from many threads", "[c
   std::atomic<int> done = 0;
   std::vector<std::thread> threads;
   for (int t = 0; t < 4; ++t) {
-    threads.emplace_back([&] {
+    threads.emplace_back([&, t] {
       std::vector<wherry::Pending<wherry::Job<int>>> sent;
       for (int i = 0; i < 250; ++i) sent.push_back(client.async_enqueue(add(t, i)));
       for (auto& each : sent) {

@@ -20,7 +20,7 @@ struct World final : SessionHost {
     log::set_level(log::Level::off);
     LinkEvents events;
     events.on_up = [this](std::uint64_t generation) { ups.push_back(generation); };
-    events.on_down = [this](std::string_view reason, bool denied) {
+    events.on_down = [this](std::string_view reason, std::uint16_t denied) {
       downs.emplace_back(reason);
       was_denied = denied;
     };
@@ -101,7 +101,7 @@ struct World final : SessionHost {
   std::vector<std::uint64_t> ups;
   std::vector<std::string> downs;
   std::vector<int> not_restored;
-  bool was_denied = false;
+  std::uint16_t was_denied = 0;  // The broker's code.
   std::vector<std::string> reports;
   Report last;
   std::unique_ptr<Session> session;
@@ -214,7 +214,7 @@ TEST_CASE("a wrong password fails what waits at once, and the link goes on tryin
   world.declare({QueueSpec{.name = "q"}}, "declare", 60s);
   world.session->start();
   world.accept();
-  CHECK(world.was_denied);
+  CHECK(world.was_denied == 403);
   std::sort(world.reports.begin(), world.reports.end());
   CHECK(world.reports == List{"a denied", "declare denied"});
   CHECK(world.last.text.find("Login was refused") != std::string::npos);
