@@ -120,9 +120,9 @@ class Session final : amqp::ClientEvents {
   bool ended_ = false;
   Ended end_;
   std::string blocked_reason_;
-  std::string last_reason_;  // Why there is no connection; empty when none was lost or failed yet.
+  std::string last_reason_;        // Why there is no connection; empty when none was lost or failed yet.
   std::uint16_t last_denied_ = 0;  // The broker's code when it did not let us in.
-  bool last_silent_ = false;  // The broker's side did not answer at all.
+  bool last_silent_ = false;       // The broker's side did not answer at all.
   std::function<void()> close_done_;
 };
 

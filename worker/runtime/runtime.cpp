@@ -22,6 +22,19 @@ constexpr std::chrono::seconds settle_timeout{30};
 // A delivery that must go back at once would come back at once: a little patience keeps a broken queue from spinning.
 constexpr std::chrono::milliseconds give_back_after{1'000};
 
+// Which part of a Celery workflow hangs on the task; empty when nothing does.
+std::string_view what_follows(const task::Embed& embed) {
+  auto something = [](const task::Value& value) {
+    const auto* list = value.get<task::Value::Array>();
+    return !value.is_null() && (list == nullptr || !list->empty());
+  };
+  if (something(embed.chain)) return "chain";
+  if (something(embed.chord)) return "chord";
+  if (something(embed.callbacks)) return "link";
+  if (something(embed.errbacks)) return "link_error";
+  return {};
+}
+
 }  // namespace
 
 Runtime::Runtime(net::EventLoop& loop, const Registry& registry, RuntimeConfig config, std::function<void()> on_ready,
@@ -34,7 +47,7 @@ Runtime::Runtime(net::EventLoop& loop, const Registry& registry, RuntimeConfig c
       gate_(std::make_shared<Gate>(loop)),
       link_(loop, config_.link,
             {.on_up = [this](std::uint64_t) { on_up(); },
-             .on_down = [this](std::string_view reason, bool denied) { on_down(reason, denied); },
+             .on_down = [this](std::string_view reason, std::uint16_t denied) { on_down(reason, denied != 0); },
              .on_declare_refused =
                  [](const sdk::Declaration&, const sdk::Report& report) {
                    log::error("worker", "a declaration was refused: {}", report.text);
@@ -167,6 +180,11 @@ void Runtime::run(const AttemptRef& attempt) {
   if (entry == nullptr) {
     return bury(attempt->delivery(), &task, {"NotRegistered", task.name},
                 fmt::format("no task '{}' is registered in this worker", task.name));
+  }
+  if (const std::string_view next = what_follows(task.embed); !next.empty()) {
+    // Running it and dropping the rest without a word would leave somebody waiting for ever.
+    return bury(attempt->delivery(), &task, {"NotImplementedError", std::string(next)},
+                fmt::format("it is part of a workflow ({}), which this worker cannot go on with", next));
   }
   const auto own = entry->options.soft_time_limit ? entry->options.soft_time_limit : config_.options.soft_time_limit;
   const auto soft = task.soft_time_limit ? task.soft_time_limit : own;

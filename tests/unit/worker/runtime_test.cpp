@@ -152,6 +152,26 @@ TEST_CASE("What cannot be run is a dead letter at once", "[runtime]") {
   CHECK(client.send("add", args(1, 2), {}, {.queue = "q"}).get(patience) == task::Value(3));
 }
 
+TEST_CASE("A task that is part of a workflow is a dead letter: the rest of it must not vanish", "[runtime]") {
+  TestBroker broker(1);
+  std::atomic<int> runs = 0;
+  Running worker(broker.url(), {.queues = {"q"}}, [&](Registry& tasks) { tasks.on("step", [&] { ++runs; }); });
+  worker.wait_ready();
+  Peer peer(broker.url(), {.name = "wherry.dead"});
+  peer.consume("wherry.dead");
+
+  const task::Value next(task::Value::Array{task::Value::Map{{"task", "step"}}});
+  for (const auto& [embed, name] :
+       {std::pair(task::Embed{.chain = next}, "(chain)"), std::pair(task::Embed{.callbacks = next}, "(link)"),
+        std::pair(task::Embed{.errbacks = next}, "(link_error)"), std::pair(task::Embed{.chord = next}, "(chord)")}) {
+    auto message = task::encode({.name = "step", .id = "1", .embed = embed}, std::chrono::system_clock::now());
+    REQUIRE(message);
+    peer.publish({.routing_key = "q", .properties = message->properties, .body = message->body});
+    CHECK_THAT(header(peer.next(), "x-wherry-reason"), Catch::Contains(name));
+  }
+  CHECK(runs == 0);
+}
+
 TEST_CASE("No task waits behind a long one while another worker is idle", "[runtime]") {
   const unsigned shards = GENERATE(1u, 2u);
   CAPTURE(shards);
