@@ -100,6 +100,7 @@ struct Holder {
 #ifdef __clang__
 #pragma clang diagnostic push
 #pragma clang diagnostic ignored "-Wundefined-var-template"
+#pragma clang diagnostic ignored "-Wundefined-internal"  // Of structs in anonymous namespaces.
 #endif
 template <class T>
 extern const Holder<T> nowhere;  // Never defined: only its fields' addresses are named.

@@ -56,7 +56,7 @@ struct CoroPromise : CoroResult<T> {
       std::coroutine_handle<> await_suspend(std::coroutine_handle<CoroPromise> self) noexcept {
         if (self.promise().awaiting) return self.promise().awaiting;
         // done() may destroy the coroutine, and with it the function object it is.
-        if (auto done = std::move(self.promise().done)) done();
+        if (auto tell = std::move(self.promise().done)) tell();
         return std::noop_coroutine();
       }
       void await_resume() noexcept {}
