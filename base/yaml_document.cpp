@@ -35,12 +35,30 @@ std::string State::place(Position at) const {
   return fmt::format("{}:{}:{}", name, at.line, at.column);
 }
 
+namespace {
+
+// A mistake is one line, whatever the keys and values that it quotes.
+std::string in_one_line(std::string_view text) {
+  std::string out;
+  for (char c : text) {
+    if (c == '\n')
+      out += "\\n";
+    else if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f)
+      out += fmt::format("\\x{:02x}", static_cast<unsigned char>(c));
+    else
+      out += c;
+  }
+  return out;
+}
+
+}  // namespace
+
 void State::mistake(Position at, std::string_view text) {
-  mistakes.push_back({at, fmt::format("{}: {}", place(at), text)});
+  mistakes.push_back({at, fmt::format("{}: {}", place(at), in_one_line(text))});
 }
 
 void State::mistake(std::string_view where, std::string_view text) {
-  mistakes.push_back({{}, fmt::format("{}: {}", where, text)});
+  mistakes.push_back({{}, fmt::format("{}: {}", where, in_one_line(text))});
 }
 
 Result<std::string> substitute(std::string_view text, const Environment& environment) {

@@ -9,8 +9,8 @@ namespace examples {
 
 struct SmsGateway {
   std::string url = "http://127.0.0.1:13013/cgi-bin/sendsms";
-  std::string user;
-  std::string password;
+  std::string user = {};
+  std::string password = {};
   std::string from = "Wherry";
 };
 

@@ -206,10 +206,7 @@ Result<EncodedTask> encode(const Task& task, WallTime now) {
   properties.priority = task.priority;
   properties.correlation_id = task.correlation_id.empty() ? task.id : task.correlation_id;
   properties.reply_to = task.reply_to;
-  if (task.expires) {
-    const auto left = std::max<std::int64_t>(0, ceil<milliseconds>(*task.expires - now).count());
-    properties.expiration = std::to_string(left);
-  }
+  if (task.expires) properties.expiration = std::to_string(until(*task.expires, now).count());
 
   auto headers = to_field(headers_of(task));
   if (!headers) return fail("header: " + headers.error().message);

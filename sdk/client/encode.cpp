@@ -61,7 +61,7 @@ Outgoing encode_call(Call<void> call, const EnqueueOptions& options, const Route
   Outgoing out;
   out.task_id = options.task_id.empty() ? make_uuid() : options.task_id;
   if (options.countdown) out.delay = *options.countdown;
-  if (options.eta) out.delay = std::chrono::ceil<std::chrono::milliseconds>(*options.eta - now);
+  if (options.eta) out.delay = until(*options.eta, now);
   out.delay = std::max(out.delay, std::chrono::milliseconds(0));
 
   out.topology = route.topology;

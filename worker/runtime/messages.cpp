@@ -63,10 +63,7 @@ Result<sdk::Publication> retry_message(const sdk::Delivery& delivery, const task
   headers.set("eta", task::format_iso8601(*next.eta));
   add_to_history(headers, task.retries + 1, failure, worker, now);
   // The broker's own expiry counts from each publish: what is left of it is what counts.
-  if (task.expires) {
-    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(*task.expires - now).count();
-    publication.properties.expiration = std::to_string(left > 0 ? left : 0);
-  }
+  if (task.expires) publication.properties.expiration = std::to_string(until(*task.expires, now).count());
   publication.exchange.clear();
   publication.routing_key = delivery.queue;
   return written;

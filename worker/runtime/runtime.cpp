@@ -159,8 +159,7 @@ void Runtime::set_prefetch() {
 
 void Runtime::hold(AttemptRef attempt) {
   auto timer = std::make_unique<net::Timer>(loop_);
-  const auto wait = std::chrono::ceil<std::chrono::milliseconds>(*attempt->task().eta - wall_now());
-  timer->set(wait, [this, held = attempt.get()] {
+  timer->set(until(*attempt->task().eta, wall_now()), [this, held = attempt.get()] {
     auto node = held_.extract(held->shared_from_this());  // Keeps the timer until this function has ended.
     set_prefetch();
     run(node.key());

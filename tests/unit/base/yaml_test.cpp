@@ -219,6 +219,10 @@ TEST_CASE("A wrong variable is called by its name") {
         "WHERRY_KEY_FILE: cannot read the file '/nowhere/key': No such file or directory");
 }
 
+TEST_CASE("A mistake is one line, whatever it quotes") {
+  CHECK(read("layers: \"a\\nb\\x01\"").error == "paint.yaml:1:9: 'layers' wants a whole number, got 'a\\nb\\x01'");
+}
+
 TEST_CASE("Trees keep shapes, types and order") {
   Paint paint =
       read("extra: {z: 1, a: -2.5, t: true, q: \"1\", n: null, l: [x, 2], m: {k: inf}, big: 9223372036854775808}");
