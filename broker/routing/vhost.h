@@ -106,8 +106,8 @@ class Vhost {
   // exchange's alternate-exchange. 404 missing exchange; 403 an internal one.
   AmqpResult<void> route(std::string_view exchange, std::string_view routing_key, std::string_view raw_properties,
                          std::vector<QueueEntryRef>& into) const;
-  // Whether what becomes of a message to this exchange depends on its routing key alone, so that route()'s answer may be
-  // kept until version() moves: false where a headers exchange can be reached, or where a header delays it.
+  // Whether what becomes of a message to this exchange depends on its routing key alone, so that route()'s answer may
+  // be kept until version() moves: false where a headers exchange can be reached, or where a header delays it.
   bool routes_by_key_alone(std::string_view exchange) const;
   // As route(), for what the broker itself publishes (dead letters, delayed messages that are due): an internal
   // exchange is fine, and a missing one routes nowhere.

@@ -1,8 +1,8 @@
 // Every method of AMQP 0-9-1 with RabbitMQ's extensions, each as a plain struct whose fields stand in wire order.
 //
 // The struct is the only description of a method: its encoder, decoder and printer take it apart with base/reflect.h.
-// Field types name the wire type: integers by width, std::string_view a short string, LongString a long string, bool one
-// bit (neighbouring bits share octets), TableView a field table.
+// Field types name the wire type: integers by width, std::string_view a short string, LongString a long string, bool
+// one bit (neighbouring bits share octets), TableView a field table.
 //
 // Lifetime: after decoding, views point into the frame that was read and live as long as that buffer. For encoding they
 // point wherever the caller has the text.
@@ -30,10 +30,10 @@ struct LongString {
 };
 
 // The name is the specification's ("queue.declare"); the rest of the line is the class and method id.
-#define WHERRY_METHOD(NAME, CLASS, METHOD)                \
-  static constexpr std::string_view name = NAME;          \
-  static constexpr MethodId id {                          \
-    CLASS, METHOD                                         \
+#define WHERRY_METHOD(NAME, CLASS, METHOD)       \
+  static constexpr std::string_view name = NAME; \
+  static constexpr MethodId id {                 \
+    CLASS, METHOD                                \
   }
 
 // --- connection (10) ------------------------------------------------------------------------------------------------
@@ -398,17 +398,15 @@ struct TxRollbackOk {
 
 #undef WHERRY_METHOD
 
-using Method =
-    std::variant<ConnectionStart, ConnectionStartOk, ConnectionSecure, ConnectionSecureOk, ConnectionTune,
-                 ConnectionTuneOk, ConnectionOpen, ConnectionOpenOk, ConnectionClose, ConnectionCloseOk,
-                 ConnectionBlocked, ConnectionUnblocked, ConnectionUpdateSecret, ConnectionUpdateSecretOk, ChannelOpen,
-                 ChannelOpenOk, ChannelFlow, ChannelFlowOk, ChannelClose, ChannelCloseOk, AccessRequest,
-                 AccessRequestOk, ExchangeDeclare, ExchangeDeclareOk, ExchangeDelete, ExchangeDeleteOk, ExchangeBind,
-                 ExchangeBindOk, ExchangeUnbind, ExchangeUnbindOk, QueueDeclare, QueueDeclareOk, QueueBind,
-                 QueueBindOk, QueuePurge, QueuePurgeOk, QueueDelete, QueueDeleteOk, QueueUnbind, QueueUnbindOk,
-                 BasicQos, BasicQosOk, BasicConsume, BasicConsumeOk, BasicCancel, BasicCancelOk, BasicPublish,
-                 BasicReturn, BasicDeliver, BasicGet, BasicGetOk, BasicGetEmpty, BasicAck, BasicReject,
-                 BasicRecoverAsync, BasicRecover, BasicRecoverOk, BasicNack, ConfirmSelect, ConfirmSelectOk, TxSelect,
-                 TxSelectOk, TxCommit, TxCommitOk, TxRollback, TxRollbackOk>;
+using Method = std::variant<
+    ConnectionStart, ConnectionStartOk, ConnectionSecure, ConnectionSecureOk, ConnectionTune, ConnectionTuneOk,
+    ConnectionOpen, ConnectionOpenOk, ConnectionClose, ConnectionCloseOk, ConnectionBlocked, ConnectionUnblocked,
+    ConnectionUpdateSecret, ConnectionUpdateSecretOk, ChannelOpen, ChannelOpenOk, ChannelFlow, ChannelFlowOk,
+    ChannelClose, ChannelCloseOk, AccessRequest, AccessRequestOk, ExchangeDeclare, ExchangeDeclareOk, ExchangeDelete,
+    ExchangeDeleteOk, ExchangeBind, ExchangeBindOk, ExchangeUnbind, ExchangeUnbindOk, QueueDeclare, QueueDeclareOk,
+    QueueBind, QueueBindOk, QueuePurge, QueuePurgeOk, QueueDelete, QueueDeleteOk, QueueUnbind, QueueUnbindOk, BasicQos,
+    BasicQosOk, BasicConsume, BasicConsumeOk, BasicCancel, BasicCancelOk, BasicPublish, BasicReturn, BasicDeliver,
+    BasicGet, BasicGetOk, BasicGetEmpty, BasicAck, BasicReject, BasicRecoverAsync, BasicRecover, BasicRecoverOk,
+    BasicNack, ConfirmSelect, ConfirmSelectOk, TxSelect, TxSelectOk, TxCommit, TxCommitOk, TxRollback, TxRollbackOk>;
 
 }  // namespace wherry::amqp

@@ -73,8 +73,9 @@ struct FieldValue {
 
   FieldValue() = default;
   template <class T>
-    requires(!std::is_same_v<std::remove_cvref_t<T>, FieldValue> && std::is_constructible_v<Variant, T &&>)
-  FieldValue(T&& from) : value(std::forward<T>(from)) {}
+  requires(!std::is_same_v<std::remove_cvref_t<T>, FieldValue> && std::is_constructible_v<Variant, T&&>)
+      FieldValue(T&& from)
+      : value(std::forward<T>(from)) {}
   FieldValue(const char* text) : value(std::string(text)) {}
 
   template <class T>
