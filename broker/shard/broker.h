@@ -35,6 +35,8 @@ struct BrokerConfig {
     std::vector<BindingSpec> bindings;
   };
   std::vector<Entities> entities;
+  std::size_t mailbox_high_mark =
+      32 * 1024;  // Mail that waits for one shard; above, sockets that feed it are not read.
   std::chrono::milliseconds shutdown_grace{5'000};  // For clients to answer connection.close.
 };
 

@@ -17,14 +17,14 @@ namespace wherry::broker {
 class Mailbox {
  public:
   // wake: makes the reader's loop turn; called on the sender's thread, once for each time the box was empty.
-  explicit Mailbox(std::function<void()> wake) : wake_(std::move(wake)) {}
+  Mailbox(std::size_t high_mark, std::function<void()> wake) : high_mark_(high_mark), wake_(std::move(wake)) {}
 
   void put(std::vector<Mail>& batch);  // Leaves batch empty.
   std::vector<Mail> take();
-  bool full() const { return waiting_.load(std::memory_order_relaxed) > high_mark; }
+  bool full() const { return waiting_.load(std::memory_order_relaxed) > high_mark_; }
 
  private:
-  static constexpr std::size_t high_mark = 32 * 1024;
+  const std::size_t high_mark_;
   std::mutex mutex_;
   std::vector<Mail> box_;
   std::atomic<std::size_t> waiting_{0};

@@ -10,7 +10,7 @@ namespace wherry::broker {
 Shard::Shard(unsigned index, Shared& shared)
     : index_(index),
       shared_(shared),
-      mailbox_([this] { loop_.post([this] { read_mail(); }); }),
+      mailbox_(shared.config().mailbox_high_mark, [this] { loop_.post([this] { read_mail(); }); }),
       store_(shared.config().make_store(index)) {
   outgoing_.resize(shared.config().shards);
   store_->on_durable([this](Lsn) { on_durable(); });
