@@ -13,7 +13,7 @@ if setarch "$(uname -m)" -R true 2>/dev/null; then WITHOUT_RANDOMISATION=(setarc
 
 export ASAN_OPTIONS=${ASAN_OPTIONS:-detect_stack_use_after_return=1:strict_string_checks=1}
 export UBSAN_OPTIONS=${UBSAN_OPTIONS:-print_stacktrace=1}
-export TSAN_OPTIONS=${TSAN_OPTIONS:-halt_on_error=1:second_deadlock_stack=1}
+export TSAN_OPTIONS=${TSAN_OPTIONS:-halt_on_error=1:second_deadlock_stack=1:suppressions=$TOP/tests/tsan.supp}
 
 # stage PRESET WHAT COMMAND...: a stage without tests of its own, such as a build.
 stage() {
@@ -57,7 +57,7 @@ test_threads() {
   local targets=()
   stage tsan configure configure_quietly tsan || return 0
   mapfile -t targets < <(ctest --test-dir "$TOP/build/tsan" -N -R "$THREADED" | sed -n 's/.*: unit\./test-/p')
-  stage tsan build "$TOP/scripts/build" --no-install tsan programs "${targets[@]}" || return 0
+  stage tsan build "$TOP/scripts/build" --no-install tsan programs demo interop "${targets[@]}" || return 0
   run_ctest tsan unit -R "$THREADED"
   run_ctest tsan interop -L interop
 }
