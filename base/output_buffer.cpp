@@ -8,28 +8,27 @@
 
 namespace wherry {
 
-namespace {
-std::size_t room_in(const std::unique_ptr<char[]>& block, std::size_t capacity, const char* data, std::size_t used) {
-  return block ? capacity - static_cast<std::size_t>(data - block.get()) - used : 0;
-}
-}  // namespace
-
-OutputBuffer::Chunk& OutputBuffer::tail_with_room(std::size_t count) {
-  if (!chunks_.empty()) {
-    Chunk& tail = chunks_.back();
-    if (room_in(tail.block, tail.capacity, tail.data, tail.used) >= count) return tail;
-  }
+OutputBuffer::Chunk& OutputBuffer::new_tail(std::size_t count) {
   Chunk& fresh = chunks_.emplace_back();
-  fresh.capacity = std::max(count, block_size);
-  fresh.block = std::make_unique_for_overwrite<char[]>(fresh.capacity);
-  fresh.data = fresh.block.get();
+  if (owner_ != nullptr && owner_->room() >= count) {
+    // Behind a pinned block: the frames around it go where those before it went.
+    fresh.data = owner_->data + owner_->used;
+    fresh.end = owner_->end;
+    fresh.block = std::move(owner_->block);
+  } else {
+    const std::size_t capacity = std::max(count, block_size);
+    fresh.block = {static_cast<char*>(BlockPool::get(capacity)), Return{capacity}};
+    fresh.data = fresh.block.get();
+    fresh.end = fresh.data + capacity;
+  }
+  owner_ = tail_ = &fresh;
   return fresh;
 }
 
 void OutputBuffer::append(const char* bytes, std::size_t count) {
   while (count > 0) {
     Chunk& tail = tail_with_room(1);
-    std::size_t part = std::min(count, room_in(tail.block, tail.capacity, tail.data, tail.used));
+    std::size_t part = std::min(count, tail.room());
     std::memcpy(const_cast<char*>(tail.data) + tail.used, bytes, part);
     tail.used += part;
     size_ += part;
@@ -41,29 +40,27 @@ void OutputBuffer::append(const char* bytes, std::size_t count) {
 void OutputBuffer::append_pinned(std::string_view bytes, Pin pin) {
   if (bytes.empty()) return;
   Chunk& chunk = chunks_.emplace_back();
+  tail_ = nullptr;
   chunk.data = bytes.data();
   chunk.used = bytes.size();
   chunk.pin = std::move(pin);
   size_ += bytes.size();
 }
 
-char* OutputBuffer::reserve(std::size_t count) {
-  Chunk& tail = tail_with_room(count);
-  return const_cast<char*>(tail.data) + tail.used;
-}
-
-void OutputBuffer::commit(std::size_t count) {
-  WHERRY_ASSERT(!chunks_.empty());
-  chunks_.back().used += count;
-  size_ += count;
+std::size_t OutputBuffer::sendable() const {
+  if (held_from_ >= total()) return size_;
+  return held_from_ <= gone_ ? 0 : static_cast<std::size_t>(held_from_ - gone_);
 }
 
 int OutputBuffer::gather(iovec* into, int max) const {
   int count = 0;
+  std::size_t left = sendable();
   for (const Chunk& chunk : chunks_) {
-    if (count == max) break;
+    if (count == max || left == 0) break;
     if (chunk.used == 0) continue;
-    into[count++] = {const_cast<char*>(chunk.data), chunk.used};
+    const std::size_t part = std::min(chunk.used, left);
+    into[count++] = {const_cast<char*>(chunk.data), part};
+    left -= part;
   }
   return count;
 }
@@ -71,20 +68,26 @@ int OutputBuffer::gather(iovec* into, int max) const {
 void OutputBuffer::consume(std::size_t count) {
   WHERRY_ASSERT(count <= size_);
   size_ -= count;
+  gone_ += count;
   while (count > 0) {
     Chunk& head = chunks_.front();
     std::size_t part = std::min(count, head.used);
     head.data += part;
     head.used -= part;
     count -= part;
-    if (head.used == 0 && (chunks_.size() > 1 || !head.block)) chunks_.pop_front();
+    if (head.used == 0) {
+      // The pool has the block for whoever writes next: an idle connection keeps none.
+      if (owner_ == &head) owner_ = nullptr;
+      if (tail_ == &head) tail_ = nullptr;
+      chunks_.pop_front();
+    }
   }
-  // One block is kept for the next write; an idle connection gives it back through clear().
-  if (size_ == 0 && !chunks_.empty() && chunks_.front().block) chunks_.front().data = chunks_.front().block.get();
 }
 
 void OutputBuffer::clear() {
   chunks_.clear();
+  owner_ = tail_ = nullptr;
+  gone_ += size_;
   size_ = 0;
 }
 

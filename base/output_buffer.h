@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <deque>
 #include <memory>
 #include <string>
@@ -13,6 +14,8 @@
 #include <utility>
 
 #include <sys/uio.h>
+
+#include "base/block_pool.h"
 
 namespace wherry {
 
@@ -48,13 +51,27 @@ class OutputBuffer {
   void append_pinned(std::string_view bytes, Pin pin);
 
   // Room for count contiguous bytes to be written in place; commit() says how many were used. count is at most 64 KiB.
-  char* reserve(std::size_t count);
-  void commit(std::size_t count);
+  char* reserve(std::size_t count) {
+    Chunk& tail = tail_with_room(count);
+    return const_cast<char*>(tail.data) + tail.used;
+  }
+  // Precondition: nothing else was called since reserve().
+  void commit(std::size_t count) {
+    tail_->used += count;
+    size_ += count;
+  }
 
   std::size_t size() const { return size_; }
   bool empty() const { return size_ == 0; }
+  // Bytes that were ever appended.
+  std::uint64_t total() const { return gone_ + size_; }
 
-  // Fills up to max entries with the front of the buffer; returns how many.
+  // What comes after the first so many of total() is kept back: gather() does not give it until it is let go.
+  void hold_from(std::uint64_t total) { held_from_ = total; }
+  void let_go() { held_from_ = UINT64_MAX; }
+  std::size_t sendable() const;
+
+  // Fills up to max entries with the front of the buffer, as far as it is sendable; returns how many.
   int gather(iovec* into, int max) const;
   // Drops count bytes from the front. Precondition: count <= size().
   void consume(std::size_t count);
@@ -65,17 +82,32 @@ class OutputBuffer {
 
  private:
   static constexpr std::size_t block_size = 16 * 1024;
+  struct Return {
+    std::size_t size;  // As it was asked for.
+    void operator()(char* block) const { BlockPool::put(block, size); }
+  };
   struct Chunk {
-    std::unique_ptr<char[]> block;  // Empty when pinned.
-    std::size_t capacity = 0;
+    // Of copied bytes. Chunks that share a block, with pinned ones between, are consumed in their order: the last owns
+    // it.
+    std::unique_ptr<char[], Return> block;
+    const char* end = nullptr;   // Of the block.
     const char* data = nullptr;  // First byte not yet consumed.
     std::size_t used = 0;        // Bytes from data on.
     Pin pin;
+
+    std::size_t room() const { return block ? static_cast<std::size_t>(end - data) - used : 0; }
   };
-  Chunk& tail_with_room(std::size_t count);
+  Chunk& tail_with_room(std::size_t count) {
+    return tail_ != nullptr && tail_->room() >= count ? *tail_ : new_tail(count);
+  }
+  Chunk& new_tail(std::size_t count);
 
   std::deque<Chunk> chunks_;
+  Chunk* tail_ = nullptr;   // The last one, if bytes may be copied to its end.
+  Chunk* owner_ = nullptr;  // The last one with a block, if it is there still.
   std::size_t size_ = 0;
+  std::uint64_t gone_ = 0;
+  std::uint64_t held_from_ = UINT64_MAX;
 };
 
 }  // namespace wherry

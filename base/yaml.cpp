@@ -163,13 +163,14 @@ std::optional<Map::Found> Map::scalar(std::string_view key, std::string_view wan
 
 bool Map::get(std::string_view key, std::string& into) {
   auto found = scalar(key, "a text");
-  if (!found) return false;
-  into = std::move(found->text);
-  return true;
+  if (found) into = std::move(found->text);
+  show(key, detail::written(into));
+  return found.has_value();
 }
 
 bool Map::get(std::string_view key, bool& into) {
   auto found = scalar(key, "true or false");
+  show(key, into ? "true" : "false");
   if (!found) return false;
   const auto value = truth(found->text);
   if (!value) {
@@ -177,11 +178,13 @@ bool Map::get(std::string_view key, bool& into) {
     return false;
   }
   into = *value;
+  show(key, into ? "true" : "false");
   return true;
 }
 
 bool Map::get(std::string_view key, double& into, double least, double most) {
   auto found = scalar(key, "a number");
+  show(key, detail::written(into));
   if (!found) return false;
   const auto value = number<double>(found->text);
   if (!value || *value != *value) {
@@ -195,6 +198,7 @@ bool Map::get(std::string_view key, double& into, double least, double most) {
     return false;
   }
   into = *value;
+  show(key, detail::written(into));
   return true;
 }
 
@@ -239,6 +243,7 @@ bool Map::get_duration(std::string_view key, std::chrono::milliseconds& into, st
 
 bool Map::size(std::string_view key, std::uint64_t& into, std::uint64_t least, std::uint64_t most) {
   auto found = scalar(key, "a size such as 128KiB or 16MiB");
+  show(key, std::to_string(into));
   if (!found) return false;
   const auto value = parse_size(found->text);
   if (!value) {
@@ -250,6 +255,7 @@ bool Map::size(std::string_view key, std::uint64_t& into, std::uint64_t least, s
     return false;
   }
   into = *value;
+  show(key, std::to_string(into));
   return true;
 }
 
@@ -269,6 +275,12 @@ bool Map::get_choice(std::string_view key, std::size_t& index, const std::vector
 }
 
 bool Map::get(std::string_view key, std::vector<std::string>& into) {
+  const bool found = get_texts(key, into);
+  show(key, detail::written(into));
+  return found;
+}
+
+bool Map::get_texts(std::string_view key, std::vector<std::string>& into) {
   const Node* node = child(key);
   if (node != nullptr && node->kind == Node::Kind::list && !(named_ && place(key) != state_->place(node->at))) {
     ask(key);
@@ -310,6 +322,12 @@ bool Map::get(std::string_view key, std::vector<std::string>& into) {
 }
 
 bool Map::secret(std::string_view key, std::optional<std::string>& into) {
+  const bool found = get_secret(key, into);
+  show(key, into ? detail::written(std::string("********")) : "");
+  return found;
+}
+
+bool Map::get_secret(std::string_view key, std::optional<std::string>& into) {
   const std::string file_key = fmt::format("{}_file", key);
   ask(key);
   ask(file_key);
@@ -317,7 +335,8 @@ bool Map::secret(std::string_view key, std::optional<std::string>& into) {
     into = std::move(found->text);
     return true;
   }
-  Map only_file(state_, node_, path_, false);
+  detail::Shown nowhere;
+  Map only_file(state_, node_, path_, false, &nowhere);
   if (child(key) != nullptr && child(file_key) != nullptr) {
     error(file_key, fmt::format("'{}' and '{}' exclude each other", key, file_key));
     return false;

@@ -36,6 +36,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "base/units.h"
 
 namespace wherry {
 
@@ -58,9 +59,23 @@ struct Value {
 };
 using Entries = Value::Entries;
 
+// What a program's command line puts in place of a file's value: at a path such as "listen.amqp".
+struct Override {
+  std::string path;
+  std::variant<std::string, std::vector<std::string>> value;
+  std::string option;  // "--amqp"
+};
+
 namespace detail {
 struct Node;
 struct State;
+struct Shown;
+// How a value is written in YAML, for Document::effective().
+std::string written(const std::string& value);
+std::string written(const std::vector<std::string>& value);
+std::string written(const Entries& value);
+std::string written(const Value::List& value);
+std::string written(double value);
 }  // namespace detail
 
 template <class T>
@@ -83,9 +98,10 @@ class Map {
     std::int64_t value = 0;
     constexpr std::uint64_t top = std::numeric_limits<std::int64_t>::max();
     const auto bound = std::cmp_greater(most, top) ? static_cast<std::int64_t>(top) : static_cast<std::int64_t>(most);
-    if (!get_integer(key, value, static_cast<std::int64_t>(least), bound)) return false;
-    into = static_cast<T>(value);
-    return true;
+    const bool found = get_integer(key, value, static_cast<std::int64_t>(least), bound);
+    if (found) into = static_cast<T>(value);
+    show(key, std::to_string(into));
+    return found;
   }
   // base/units.h. Units of the target finer than what was written are an error: no silent rounding.
   template <class Rep, class Period>
@@ -94,14 +110,18 @@ class Map {
            std::chrono::milliseconds most = std::chrono::hours(24 * 365)) {
     using Unit = std::chrono::duration<Rep, Period>;
     std::chrono::milliseconds value{};
-    if (!get_duration(key, value, least, most, std::chrono::milliseconds(Unit(1)))) return false;
-    into = std::chrono::duration_cast<Unit>(value);
-    return true;
+    const bool found = get_duration(key, value, least, most, std::chrono::milliseconds(Unit(1)));
+    if (found) into = std::chrono::duration_cast<Unit>(value);
+    show(key, format_duration(std::chrono::duration_cast<std::chrono::milliseconds>(into)));
+    return found;
   }
   template <class T, class... Limits>
   bool get(std::string_view key, std::optional<T>& into, Limits... limits) {
-    T value{};
-    if (!get(key, value, limits...)) return false;
+    T value = into.value_or(T{});
+    if (!get(key, value, limits...)) {
+      if (!into) show(key, {});
+      return false;
+    }
     into = std::move(value);
     return true;
   }
@@ -113,9 +133,13 @@ class Map {
     std::vector<std::string> names;
     for (const auto& each : allowed) names.emplace_back(each.first);
     std::size_t index = 0;
-    if (!get_choice(key, index, names)) return false;
-    into = (allowed.begin() + index)->second;
-    return true;
+    const bool found = get_choice(key, index, names);
+    if (found) into = (allowed.begin() + index)->second;
+    show(key, {});
+    for (const auto& [name, value] : allowed) {
+      if (value == into) show(key, std::string(name));
+    }
+    return found;
   }
   // A text that is better not in the file: key, or key_file with the path of a file that holds it (without its trailing
   // newline; a relative path starts at this file's folder). Both at once are an error.
@@ -135,6 +159,11 @@ class Map {
   std::vector<std::pair<std::string, Map>> entries(std::string_view key, std::string_view shorthand = {});
   // A map of anything, in the order of the file.
   bool tree(std::string_view key, Entries& into);
+  // A list of anything.
+  bool list(std::string_view key, Value::List& into);
+
+  // The key's value is not in use, because of another key's: effective() does not show it.
+  void hide(std::string_view key) { show(key, {}); }
 
   // A mistake that only the caller can see, at the value of key, or at the map.
   void error(std::string_view key, std::string text);
@@ -148,25 +177,33 @@ class Map {
  private:
   friend class Document;
   struct Found;
-  Map(detail::State* state, const detail::Node* node, std::string path, bool named)
-      : state_(state), node_(node), path_(std::move(path)), named_(named) {}
+  Map(detail::State* state, const detail::Node* node, std::string path, bool named, detail::Shown* shown)
+      : state_(state), node_(node), path_(std::move(path)), named_(named), shown_(shown) {}
 
   bool get_integer(std::string_view key, std::int64_t& into, std::int64_t least, std::int64_t most);
   bool get_duration(std::string_view key, std::chrono::milliseconds& into, std::chrono::milliseconds least,
                     std::chrono::milliseconds most, std::chrono::milliseconds unit);
+  bool get_texts(std::string_view key, std::vector<std::string>& into);
+  bool get_secret(std::string_view key, std::optional<std::string>& into);
+  bool get_tree(std::string_view key, Entries& into);
+  bool get_list(std::string_view key, Value::List& into);
   bool get_choice(std::string_view key, std::size_t& index, const std::vector<std::string>& allowed);
   bool missing(std::string_view key);
   void ask(std::string_view key);
+  // For Document::effective(): what the key's value is, as YAML; empty: none.
+  void show(std::string_view key, std::string value);
   const detail::Node* child(std::string_view key) const;
   std::string path_to(std::string_view key) const;
   std::optional<Found> from_environment(std::string_view key) const;
   std::optional<Found> scalar(std::string_view key, std::string_view wanted);
-  Map element(const detail::Node* node, std::string path, std::string_view shorthand, std::string_view called);
+  Map element(const detail::Node* node, std::string path, std::string_view shorthand, std::string_view called,
+              detail::Shown& list, std::string name);
 
   detail::State* state_;
   const detail::Node* node_;  // Null: nothing in the file.
   std::string path_;          // "broker", "users[]", "task_routes.*"
   bool named_;                // Every step has a fixed name: the environment reaches it.
+  detail::Shown* shown_;      // Where it is shown; its keys follow in the order in which they are asked for.
 };
 
 class Document {
@@ -186,6 +223,12 @@ class Document {
   Result<void> finish();
   // Every key that was asked for: "listen.amqp", "users[].name", "task_routes.*.queue". For tests of schemas.
   const std::set<std::string>& asked() const;
+  // The keys at the top of the file, in its order.
+  std::vector<std::string> keys() const;
+  // All that was asked for with the values that came out, as YAML: the file's over the defaults, the environment's over
+  // those, the overrides over all; behind each value where it is from. Passwords, also those in URLs, are shown as
+  // ********. A value that is absent and has no default is a comment.
+  std::string effective(const std::vector<Override>& overrides = {}) const;
   // The folder of the file, "." without one: where relative paths in it start.
   const std::string& folder() const;
 

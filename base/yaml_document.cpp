@@ -168,7 +168,7 @@ Document Document::empty(Environment environment) {
 
 Map Document::root() {
   state_->allowed[state_->root.get()];
-  return Map(state_.get(), state_->root.get(), {}, true);
+  return Map(state_.get(), state_->root.get(), {}, true, &state_->shown);
 }
 
 Result<void> Document::finish() {

@@ -72,10 +72,13 @@ Map Map::map(std::string_view key) {
     state_->mistake(node->at, fmt::format("'{}' wants a map of keys, got {}", key, kind_of(*node)));
     node = nullptr;
   }
-  return Map(state_, node, path_to(key), named_);
+  detail::Shown& shown = shown_->at(key);
+  shown.kind = detail::Shown::Kind::map;
+  return Map(state_, node, path_to(key), named_, &shown);
 }
 
-Map Map::element(const Node* node, std::string path, std::string_view shorthand, std::string_view called) {
+Map Map::element(const Node* node, std::string path, std::string_view shorthand, std::string_view called,
+                 detail::Shown& list, std::string name) {
   if (node->kind == Node::Kind::text && !shorthand.empty()) {
     auto made = std::make_shared<Node>(Node{.kind = Node::Kind::map, .at = node->at});
     made->entries.push_back({std::string(shorthand), node->at, std::make_shared<Node>(*node)});
@@ -85,12 +88,14 @@ Map Map::element(const Node* node, std::string path, std::string_view shorthand,
     state_->mistake(node->at, fmt::format("'{}' wants a map of keys, got {}", called, kind_of(*node)));
     node = nullptr;
   }
-  return Map(state_, node, std::move(path), false);
+  return Map(state_, node, std::move(path), false, &list.add(std::move(name), detail::Shown::Kind::map));
 }
 
 std::vector<Map> Map::maps(std::string_view key, std::string_view shorthand) {
   ask(key);
   std::vector<Map> out;
+  detail::Shown& shown = shown_->at(key);
+  shown.kind = detail::Shown::Kind::list;
   const Node* node = child(key);
   if (node == nullptr) return out;
   if (node->kind != Node::Kind::list) {
@@ -98,7 +103,7 @@ std::vector<Map> Map::maps(std::string_view key, std::string_view shorthand) {
     return out;
   }
   for (std::size_t i = 0; i < node->items.size(); ++i) {
-    Map each = element(node->items[i].get(), path_to(key) + "[]", shorthand, fmt::format("{}[{}]", key, i));
+    Map each = element(node->items[i].get(), path_to(key) + "[]", shorthand, fmt::format("{}[{}]", key, i), shown, {});
     if (each.node_ != nullptr) out.push_back(std::move(each));
   }
   return out;
@@ -107,6 +112,8 @@ std::vector<Map> Map::maps(std::string_view key, std::string_view shorthand) {
 std::vector<std::pair<std::string, Map>> Map::entries(std::string_view key, std::string_view shorthand) {
   ask(key);
   std::vector<std::pair<std::string, Map>> out;
+  detail::Shown& shown = shown_->at(key);
+  shown.kind = detail::Shown::Kind::map;
   const Node* node = child(key);
   if (node == nullptr) return out;
   if (node->kind != Node::Kind::map) {
@@ -114,13 +121,19 @@ std::vector<std::pair<std::string, Map>> Map::entries(std::string_view key, std:
     return out;
   }
   for (const Node::Entry& entry : node->entries) {
-    Map each = element(entry.value.get(), path_to(key) + ".*", shorthand, entry.key);
+    Map each = element(entry.value.get(), path_to(key) + ".*", shorthand, entry.key, shown, entry.key);
     if (each.node_ != nullptr) out.emplace_back(entry.key, std::move(each));
   }
   return out;
 }
 
 bool Map::tree(std::string_view key, Entries& into) {
+  const bool found = get_tree(key, into);
+  show(key, into.empty() ? "" : detail::written(into));
+  return found;
+}
+
+bool Map::get_tree(std::string_view key, Entries& into) {
   ask(key);
   const Node* node = child(key);
   if (node == nullptr) return false;
@@ -131,6 +144,26 @@ bool Map::tree(std::string_view key, Entries& into) {
   Value value;
   if (!convert(*state_, *node, value)) return false;
   into = std::get<Entries>(std::move(value.data));
+  return true;
+}
+
+bool Map::list(std::string_view key, Value::List& into) {
+  const bool found = get_list(key, into);
+  show(key, into.empty() ? "" : detail::written(into));
+  return found;
+}
+
+bool Map::get_list(std::string_view key, Value::List& into) {
+  ask(key);
+  const Node* node = child(key);
+  if (node == nullptr) return false;
+  if (node->kind != Node::Kind::list) {
+    state_->mistake(node->at, fmt::format("'{}' wants a list, got {}", key, kind_of(*node)));
+    return false;
+  }
+  Value value;
+  if (!convert(*state_, *node, value)) return false;
+  into = std::get<Value::List>(std::move(value.data));
   return true;
 }
 

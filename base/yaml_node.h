@@ -58,6 +58,20 @@ struct Mistake {
   std::string text;  // With its place in front.
 };
 
+// What was asked for and came out, in the order of asking: a value, a map, or a list of maps.
+struct Shown {
+  std::string key = {};
+  std::string value = {};   // As YAML.
+  std::string origin = {};  // Its place in the file, a variable, "default".
+  enum class Kind { value, map, list } kind = Kind::value;
+  std::vector<std::unique_ptr<Shown>> below = {};
+
+  // The one of this key, made when there is none.
+  Shown& at(std::string_view key);
+  // A new one, whatever is there.
+  Shown& add(std::string key, Kind kind);
+};
+
 struct State {
   std::string name;
   std::string folder = ".";
@@ -68,6 +82,7 @@ struct State {
   bool broken = false;                                           // No tree: what else is found wrong means nothing.
   std::map<const Node*, std::vector<std::string>> allowed = {};  // Keys asked for, in order, of each map that was read.
   std::set<std::string> asked = {};
+  Shown shown = {.kind = Shown::Kind::map};
 
   void mistake(Position at, std::string_view text);
   // The error without a place in the file: of a variable, of the file itself.

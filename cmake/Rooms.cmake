@@ -1,6 +1,7 @@
-# wherry_room(NAME PATH [USES room...] [PUBLIC lib...] [PRIVATE lib...] SOURCES file...)
+# wherry_room(NAME PATH [FUZZED] [USES room...] [PUBLIC lib...] [PRIVATE lib...] SOURCES file...)
 #
 # One room of the house: a static library wherry-NAME whose sources live in PATH (from the top of the tree).
+#   FUZZED   the fuzz targets exercise it: with WHERRY_FUZZ it tells libFuzzer which of its code an input reached.
 #   USES     the rooms it may include from: each is an arrow, and tests/layering fails on an #include that
 #            crosses a wall which is not declared here. Arrows are not inherited: say each one.
 #   PUBLIC   outside libraries that its headers need.
@@ -9,12 +10,19 @@
 set_property(GLOBAL PROPERTY WHERRY_ROOMS "")
 
 function(wherry_room NAME PATH)
-  cmake_parse_arguments(ROOM "" "" "USES;PUBLIC;PRIVATE;SOURCES" ${ARGN})
+  cmake_parse_arguments(ROOM "FUZZED" "" "USES;PUBLIC;PRIVATE;SOURCES" ${ARGN})
   add_library(wherry-${NAME} STATIC ${ROOM_SOURCES})
   target_include_directories(wherry-${NAME} PUBLIC ${CMAKE_SOURCE_DIR})
   foreach(other IN LISTS ROOM_USES)
     target_link_libraries(wherry-${NAME} PUBLIC wherry-${other})
   endforeach()
+  if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+    # Nobody replaces our functions as the program starts: they may be inlined although they are position-independent.
+    target_compile_options(wherry-${NAME} PRIVATE -fno-semantic-interposition)
+  endif()
+  if(ROOM_FUZZED AND WHERRY_FUZZ)
+    target_compile_options(wherry-${NAME} PRIVATE -fsanitize=fuzzer-no-link)
+  endif()
   target_link_libraries(wherry-${NAME} PUBLIC ${ROOM_PUBLIC} PRIVATE ${ROOM_PRIVATE})
   if(IS_DIRECTORY ${CMAKE_SOURCE_DIR}/${PATH}/include)
     target_include_directories(wherry-${NAME} PUBLIC ${CMAKE_SOURCE_DIR}/${PATH}/include)

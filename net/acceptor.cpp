@@ -5,9 +5,11 @@
 #include <netdb.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/log.h"
+#include "net/local_address.h"
 #include "net/loop_impl.h"
 #include "net/socket_address.h"
 #include "net/stream.h"
@@ -29,6 +31,9 @@ Address to_address(const sockaddr_storage& from) {
     const auto& v6 = reinterpret_cast<const sockaddr_in6&>(from);
     ::inet_ntop(AF_INET6, &v6.sin6_addr, text, sizeof text);
     address.port = ntohs(v6.sin6_port);
+  } else if (from.ss_family == AF_UNIX) {
+    address.host = "localhost";
+    return address;
   }
   address.host = text;
   return address;
@@ -133,6 +138,23 @@ Result<std::unique_ptr<Acceptor>> Acceptor::listen(EventLoop& loop, const Addres
     if (socket >= 0) ::close(socket);
   }
   return fail(fmt::format("cannot listen on {}: {}", at.text(), trouble));
+}
+
+Result<std::unique_ptr<Acceptor>> Acceptor::listen_local(EventLoop& loop, const std::string& path) {
+  const auto trouble = [&](int error) {
+    return fail(fmt::format("cannot listen on {}: {}", path, std::generic_category().message(error)));
+  };
+  const auto address = LocalAddress::of(path);
+  if (!address) return trouble(address.error());
+  const int socket = ::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  // What the descriptor allows the file will: there is no moment in which others could connect.
+  if (socket < 0 || ::fchmod(socket, 0600) != 0 || ::bind(socket, address->get(), address->size()) != 0 ||
+      ::listen(socket, 16) != 0) {
+    const int error = errno;
+    if (socket >= 0) ::close(socket);
+    return trouble(error);
+  }
+  return std::make_unique<SocketAcceptor>(loop, socket);
 }
 
 }  // namespace wherry::net

@@ -10,6 +10,7 @@
 #include <chrono>
 #include <functional>
 #include <memory>
+#include <vector>
 
 #include "base/clock.h"
 
@@ -32,14 +33,22 @@ class EventLoop {
   // Runs hook at the end of each turn, in the order added, for as long as the loop lives.
   void at_turn_end(std::function<void()> hook);
 
-  // The time at which the turn began: one clock read a turn.
+  // Runs work once, when the turn at hand has ended and what it wrote has been given to the sockets. On the loop's
+  // thread.
+  void after_turn(std::function<void()> work);
+
+  // The time of this turn, as it was when somebody first asked: one read of each clock a turn. wall_now(): of the
+  // process's wall clock.
   Monotonic now() const;
+  WallTime wall_now() const;
   bool on_loop_thread() const;
 
   struct Impl;
   Impl& impl() { return *impl_; }
 
  private:
+  void wall_clock_moved();
+
   std::unique_ptr<Impl> impl_;
 };
 
@@ -60,10 +69,32 @@ class Timer {
   std::shared_ptr<Impl> impl_;
 };
 
-// Calls handler on the loop's thread when the process gets one of SIGTERM, SIGINT (and whatever else is listed).
+// Fires when the time of day has come: when the wall clock (base/wall_clock.h) is there, also when a test moves it.
+// Otherwise like Timer.
+class WallTimer {
+ public:
+  explicit WallTimer(EventLoop& loop);
+  ~WallTimer();
+  WallTimer(const WallTimer&) = delete;
+  WallTimer& operator=(const WallTimer&) = delete;
+
+  void set(WallTime when, std::function<void()> fire);
+  void cancel();
+
+ private:
+  friend class EventLoop;
+  void arm();
+
+  EventLoop& loop_;
+  Timer timer_;
+  WallTime when_{};
+  std::function<void()> fire_;  // Empty: not set.
+};
+
+// Calls handler on the loop's thread when the process gets one of these signals.
 class SignalWatch {
  public:
-  SignalWatch(EventLoop& loop, std::initializer_list<int> signals, std::function<void(int)> handler);
+  SignalWatch(EventLoop& loop, const std::vector<int>& signals, std::function<void(int)> handler);
   ~SignalWatch();
 
  private:

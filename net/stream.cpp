@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <sys/socket.h>
 
 #include "base/assert.h"
@@ -59,10 +60,11 @@ class StreamState final : public Flushable, public std::enable_shared_from_this<
     });
   }
 
-  void close_after_flush(std::chrono::milliseconds linger) {
+  void linger(std::chrono::milliseconds linger, bool peer_first) {
     if (!socket_.is_open() || lingering_) return;
     handler_ = nullptr;
     lingering_ = true;
+    peer_first_ = peer_first;
     kept_.clear();
     paused_ = false;
     linger_timer_.expires_after(linger);
@@ -83,6 +85,11 @@ class StreamState final : public Flushable, public std::enable_shared_from_this<
     kept_.clear();
   }
 
+  bool hung_up() {
+    pollfd socket{descriptor(), POLLRDHUP, 0};
+    return socket.fd >= 0 && ::poll(&socket, 1, 0) > 0 && (socket.revents & (POLLRDHUP | POLLHUP | POLLERR)) != 0;
+  }
+
   bool lingering() const { return lingering_; }
   int descriptor() { return socket_.is_open() ? socket_.native_handle() : -1; }
 
@@ -90,7 +97,7 @@ class StreamState final : public Flushable, public std::enable_shared_from_this<
     queued_ = false;
     if (!socket_.is_open() || waiting_to_write_) return;
     was_above_mark_ = was_above_mark_ || out_.size() > low_mark;
-    while (!out_.empty()) {
+    while (out_.sendable() > 0) {
       constexpr int pieces = 64;
       iovec gathered[pieces];
       msghdr message{};
@@ -108,7 +115,11 @@ class StreamState final : public Flushable, public std::enable_shared_from_this<
       }
       out_.consume(static_cast<std::size_t>(sent));
     }
-    flushed();
+    if (out_.empty()) {
+      flushed();
+    } else if (out_.size() <= low_mark) {
+      tell_writable();
+    }
   }
 
  private:
@@ -117,6 +128,7 @@ class StreamState final : public Flushable, public std::enable_shared_from_this<
 
   void flushed() {
     if (lingering_) {
+      if (peer_first_) return;
       // Half a close: the peer reads all that was written; closing outright with unread input would reset it away.
       ::shutdown(socket_.native_handle(), SHUT_WR);
       return;
@@ -147,24 +159,40 @@ class StreamState final : public Flushable, public std::enable_shared_from_this<
     if (waiting_to_read_ || !socket_.is_open()) return;
     waiting_to_read_ = true;
     socket_.async_wait(asio::posix::stream_descriptor::wait_read,
-                       [self = shared_from_this()](const boost::system::error_code& error) {
-                         self->waiting_to_read_ = false;
-                         if (error || !self->socket_.is_open() || self->paused_) return;
-                         self->read_once();
-                         if (self->socket_.is_open() && !self->paused_) self->wait_readable();
-                       });
+                       [self = shared_from_this()](const boost::system::error_code& error) { self->readable(!error); });
+  }
+
+  void readable(bool ready) {
+    waiting_to_read_ = false;
+    if (!ready || !socket_.is_open() || paused_) return;
+    more_to_read_ = false;
+    read_once();
+    if (!socket_.is_open() || paused_ || waiting_to_read_) return;
+    waiting_to_read_ = true;
+    loop_.read.push_back(shared_from_this());
+  }
+
+  // A full buffer says that there is more: the reactor need not be asked.
+  void read_next_turn() override {
+    if (more_to_read_ && socket_.is_open()) {
+      asio::post(loop_.io, [self = shared_from_this()] { self->readable(true); });
+    } else {
+      waiting_to_read_ = false;
+      if (!paused_) wait_readable();
+    }
   }
 
   void read_once() {
-    char* to = loop_.read_buffer.data();
+    char* to = loop_.read_buffer.data() + loop_.head_room;
     const std::size_t had = kept_.size();
-    if (had > 0) {
-      kept_.resize(had + loop_.read_buffer.size());
+    const bool in_place = had <= loop_.head_room;
+    if (!in_place) {
+      kept_.resize(had + loop_.read_size);
       to = kept_.data() + had;
     }
-    ssize_t got = ::recv(socket_.native_handle(), to, loop_.read_buffer.size(), 0);
+    ssize_t got = ::recv(socket_.native_handle(), to, loop_.read_size, 0);
     const int error = errno;
-    if (had > 0) kept_.resize(had + static_cast<std::size_t>(got > 0 ? got : 0));
+    if (!in_place) kept_.resize(had + static_cast<std::size_t>(got > 0 ? got : 0));
     if (got < 0 && (error == EAGAIN || error == EWOULDBLOCK || error == EINTR)) return;
     if (got <= 0) {
       if (lingering_) {
@@ -174,15 +202,19 @@ class StreamState final : public Flushable, public std::enable_shared_from_this<
       }
       return;
     }
+    more_to_read_ = static_cast<std::size_t>(got) == loop_.read_size;
     if (lingering_) return;  // Whatever still comes is of no interest.
-    if (had > 0) {
+    if (!in_place) {
       offer_kept();
       return;
     }
-    std::string_view fresh(to, static_cast<std::size_t>(got));
-    const std::size_t used = handler_->on_data(fresh);
-    WHERRY_ASSERT(used <= fresh.size());
-    if (socket_.is_open() && !lingering_ && used < fresh.size()) kept_.assign(fresh.substr(used));
+    to -= had;
+    kept_.copy(to, had);
+    kept_ = {};
+    std::string_view bytes(to, had + static_cast<std::size_t>(got));
+    const std::size_t used = handler_->on_data(bytes);
+    WHERRY_ASSERT(used <= bytes.size());
+    if (socket_.is_open() && !lingering_ && used < bytes.size()) kept_.assign(bytes.substr(used));
   }
 
   void offer_kept() {
@@ -211,10 +243,12 @@ class StreamState final : public Flushable, public std::enable_shared_from_this<
   bool queued_ = false;
   bool paused_ = false;
   bool offer_posted_ = false;
-  bool waiting_to_read_ = false;
+  bool waiting_to_read_ = false;  // The reactor, or the turn's end, will have it read.
+  bool more_to_read_ = false;     // The last read filled the buffer.
   bool waiting_to_write_ = false;
   bool was_above_mark_ = false;  // out() was above low_mark, and nobody was told yet that it no longer is.
   bool lingering_ = false;
+  bool peer_first_ = false;  // While lingering.
 };
 
 class SocketStream final : public Stream {
@@ -232,7 +266,9 @@ class SocketStream final : public Stream {
   void flush_soon() override { state_->flush_soon(); }
   void pause_reading() override { state_->pause_reading(); }
   void read_on() override { state_->read_on(); }
-  void close_after_flush(std::chrono::milliseconds linger) override { state_->close_after_flush(linger); }
+  bool hung_up() const override { return state_->hung_up(); }
+  void close_after_flush(std::chrono::milliseconds linger) override { state_->linger(linger, false); }
+  void close_after_peer(std::chrono::milliseconds linger) override { state_->linger(linger, true); }
   void close() override { state_->close(); }
   Address local() const override { return local_; }
   Address peer() const override { return peer_; }

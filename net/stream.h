@@ -1,8 +1,10 @@
 // Stream: a connected byte stream; Acceptor: the socket that makes them; connect(): the other way to get one.
 //
 // Reading: the loop's shared buffer is offered to on_data as it fills; what the handler does not take is kept for this
-// stream alone and offered again with more behind it. An idle stream holds no read buffer.
-// Writing: append to out(), then call flush_soon(); it is written with one gathered write at the end of the turn.
+// stream alone and offered again with more behind it. An idle stream holds no read buffer. A stream is read once a turn
+// (at most 64 KiB): what came has been passed on before the same peer is heard again.
+// Writing: append to out(), then call flush_soon(); it is written with one gathered write at the end of the turn, but
+// for what the buffer is told to hold back.
 // Threads: the loop's. Lifetime: the stream owns its socket; handlers are not called after close() or destruction. A
 // handler may close or destroy its stream from inside a call.
 #pragma once
@@ -43,10 +45,15 @@ class Stream {
   virtual void flush_soon() = 0;
 
   virtual void pause_reading() = 0;
+  // Whether the peer has closed its side, read or not: for those who do not read.
+  virtual bool hung_up() const = 0;
   virtual void read_on() = 0;  // Also offers again what was not taken.
 
   // Writes what is in out() (waiting at most linger for the peer), then closes.
   virtual void close_after_flush(std::chrono::milliseconds linger = std::chrono::seconds(5)) = 0;
+  // The same, but the peer closes first, and only when it has not within linger is it done without it: for a peer that
+  // has said that it will, and may be taken aback when it sees the end before it has closed.
+  virtual void close_after_peer(std::chrono::milliseconds linger = std::chrono::seconds(5)) = 0;
   virtual void close() = 0;
 
   virtual Address local() const = 0;
@@ -57,6 +64,8 @@ class Acceptor {
  public:
   // Listens at once. Errors name the address and the cause ("127.0.0.1:5672: Address already in use").
   static Result<std::unique_ptr<Acceptor>> listen(EventLoop& loop, const Address& at);
+  // The same on a Unix domain socket that is made there, for its owner alone (mode 0600). Whoever made it removes it.
+  static Result<std::unique_ptr<Acceptor>> listen_local(EventLoop& loop, const std::string& path);
   virtual ~Acceptor() = default;
 
   virtual Address address() const = 0;  // With the port that was picked.

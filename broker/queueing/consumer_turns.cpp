@@ -16,6 +16,7 @@ ConsumerRecord& ConsumerTurns::add(Consumer& consumer, const ConsumerOptions& op
   Group& group = group_of(options.priority);
   ConsumerRecord record{.consumer = &consumer, .options = options, .available = true, .joined = next_join_++};
   auto at = group.available.insert(group.available.end(), std::move(record));
+  at->self = at;
   bool fresh = records_.emplace(&consumer, at).second;
   WHERRY_ASSERT(fresh);
   if (options.exclusive) ++exclusive_;
@@ -28,6 +29,7 @@ void ConsumerTurns::remove(Consumer& consumer) {
   WHERRY_ASSERT(found != records_.end());
   List::iterator at = found->second;
   records_.erase(found);
+  last_found_ = nullptr;
   if (at->options.exclusive) --exclusive_;
   bool was_active = active_ == &*at;
   std::int32_t priority = at->options.priority;
@@ -51,37 +53,26 @@ void ConsumerTurns::choose_active() {
 }
 
 ConsumerRecord* ConsumerTurns::find(const Consumer* consumer) {
+  if (last_found_ != nullptr && last_found_->consumer == consumer) return last_found_;
   auto found = records_.find(consumer);
-  return found == records_.end() ? nullptr : &*found->second;
+  return found == records_.end() ? nullptr : last_found_ = &*found->second;
 }
 
-ConsumerRecord* ConsumerTurns::next() {
-  if (single_active_) return active_ && active_->available ? active_ : nullptr;
-  for (Group& group : groups_) {
-    if (!group.available.empty()) return &group.available.front();
-  }
-  return nullptr;
-}
-
-void ConsumerTurns::took(ConsumerRecord& record) {
+void ConsumerTurns::pass_on(ConsumerRecord& record) {
   update(record);
   if (!record.available) return;
-  Group& group = group_of(record.options.priority);
-  auto at = records_.find(record.consumer)->second;
-  if (std::next(at) != group.available.end()) group.available.splice(group.available.end(), group.available, at);
+  List& available = group_of(record.options.priority).available;
+  if (&available.back() != &record) available.splice(available.end(), available, record.self);
 }
 
-void ConsumerTurns::update(ConsumerRecord& record) {
-  bool room = record.has_room();
-  if (room == record.available) return;
+void ConsumerTurns::move(ConsumerRecord& record) {
   Group& group = group_of(record.options.priority);
-  auto at = records_.find(record.consumer)->second;
-  if (room) {
-    group.available.splice(group.available.end(), group.busy, at);
+  if (record.available) {
+    group.busy.splice(group.busy.end(), group.available, record.self);
   } else {
-    group.busy.splice(group.busy.end(), group.available, at);
+    group.available.splice(group.available.end(), group.busy, record.self);
   }
-  record.available = room;
+  record.available = !record.available;
 }
 
 }  // namespace wherry::broker

@@ -38,13 +38,9 @@ void record_death(Table& headers, const DeadLetter& letter, const std::optional<
   std::string exchange(letter.message->exchange());
 
   FieldArray history;
-  bool first = true;
-  if (const FieldValue* given = headers.find(history_name)) {
-    if (auto* deaths = given->get<FieldArray>()) {
-      first = false;
-      history = *deaths;
-    }
-  }
+  const FieldValue* given = headers.find(history_name);
+  const bool first = given == nullptr;
+  if (auto* deaths = given ? given->get<FieldArray>() : nullptr) history = *deaths;
   auto same = std::find_if(history.begin(), history.end(), [&](const FieldValue& entry) {
     const Table* death = entry.get<Table>();
     return death && is_text(*death, "queue", queue) && is_text(*death, "reason", reason);
@@ -81,12 +77,7 @@ void record_death(Table& headers, const DeadLetter& letter, const std::optional<
 
 }  // namespace
 
-std::optional<Reborn> reborn(const DeadLetter& letter, std::uint64_t now_ms) {
-  const Table& arguments = letter.source->spec.arguments;
-  const std::string* exchange = arguments.string("x-dead-letter-exchange");
-  if (!exchange) return {};
-  const std::string* routing_key = arguments.string("x-dead-letter-routing-key");
-
+Reborn reborn(const DeadLetter& letter, std::uint64_t now_ms) {
   // What cannot be read (it was checked when it came in) is carried on as if it had been empty, rather than lost.
   amqp::Properties properties = amqp::decode_properties(letter.message->properties()).value_or(amqp::Properties{});
   if (!properties.headers) properties.headers.emplace();
@@ -98,14 +89,14 @@ std::optional<Reborn> reborn(const DeadLetter& letter, std::uint64_t now_ms) {
   record_death(headers, letter, properties.expiration, keys, now_ms);
   add_carbon_copies("BCC", headers, keys);
   properties.expiration.reset();
-  if (routing_key) {
-    keys.assign(1, *routing_key);
+  if (letter.to->routing_key) {
+    keys.assign(1, *letter.to->routing_key);
     headers.erase("CC");
     headers.erase("BCC");
   }
 
   std::string raw = amqp::encode_properties(properties);
-  auto message = Message::create({.exchange = *exchange,
+  auto message = Message::create({.exchange = letter.to->exchange,
                                   .routing_key = keys.front(),
                                   .properties = raw,
                                   .delivery_mode = letter.message->persistent() ? std::uint8_t{2} : std::uint8_t{1},

@@ -4,7 +4,6 @@
 #pragma once
 
 #include <cstdint>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -19,8 +18,8 @@ struct Reborn {
   std::vector<std::string> routing_keys;  // The message's own first, then those of CC (and BCC).
 };
 
-// Nothing when the source has no x-dead-letter-exchange. now_ms stamps the death (whole seconds) and the new message.
-std::optional<Reborn> reborn(const DeadLetter& letter, std::uint64_t now_ms);
+// letter.to is not null. now_ms stamps the death (whole seconds) and the new message.
+Reborn reborn(const DeadLetter& letter, std::uint64_t now_ms);
 
 // Whether the message has gone round in a circle: it died in this queue before, and nobody rejected it on the way. Such
 // a message is dropped instead of being published to the queue. properties: the reborn message's.

@@ -1,15 +1,10 @@
 #include "broker/queueing/queue.h"
 
-#include <algorithm>
-#include <optional>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
-#include "base/assert.h"
-#include "broker/queueing/consumer_turns.h"
-#include "broker/queueing/queue_limits.h"
-#include "broker/queueing/ready_order.h"
-#include "broker/queueing/slots.h"
+#include "broker/queueing/queue_impl.h"
 #include "broker/routing/arguments.h"
 
 namespace wherry::broker {
@@ -28,187 +23,6 @@ std::string_view to_string(DeadLetterReason reason) {
   WHERRY_ASSERT(false);
 }
 
-// Between two calls one thing always holds: there is no ready message that an available consumer could have had.
-struct Queue::Impl {
-  Impl(QueueEntryRef queue, MessageStore& message_store, QueueEnvironment& queue_environment)
-      : entry(std::move(queue)),
-        store(message_store),
-        environment(queue_environment),
-        limits(entry->spec),
-        ready(limits.max_priority),
-        turns(limits.single_active_consumer) {
-    touch();
-  }
-
-  // --- accounts ---
-  void count_ready(const Slot& slot, int sign) {
-    auto by = static_cast<std::uint64_t>(sign);
-    stats.ready_bytes += by * slot.message->body().size();
-    if (slot.message->persistent()) stats.ready_persistent += static_cast<std::uint32_t>(sign);
-    if (slot.expires_ms) expiring += static_cast<std::uint32_t>(sign);
-  }
-  void count_unacked(const Slot& slot, int sign) {
-    auto by = static_cast<std::uint64_t>(sign);
-    unacked += static_cast<std::uint32_t>(sign);
-    stats.unacked_bytes += by * slot.message->body().size();
-    if (slot.message->persistent()) stats.unacked_persistent += static_cast<std::uint32_t>(sign);
-  }
-
-  // --- life of one message ---
-  Slot& enter(Position at, const MessageRef& message, std::uint64_t since_ms) {
-    Slot& slot = slots.append(at);
-    slot.message = message;
-    slot.state = SlotState::ready;
-    slot.stored = entry->spec.durable && message->persistent();
-    std::optional<std::uint64_t> ttl = expiration_of(*message);
-    if (limits.message_ttl_ms) ttl = std::min(ttl.value_or(UINT64_MAX), *limits.message_ttl_ms);
-    if (ttl) slot.expires_ms = (since_ms ? since_ms : environment.now()) + *ttl;
-    count_ready(slot, +1);
-    ready.push(at, ready.level_of(message->priority()));
-    return slot;
-  }
-  void come_back(Position at, Slot& slot) {
-    count_unacked(slot, -1);
-    slot.state = SlotState::ready;
-    count_ready(slot, +1);
-    ready.push_back_again(at, ready.level_of(slot.message->priority()));
-  }
-  // Of a message that is neither counted as ready nor as unacked any more.
-  void settle(Position at, const Slot& slot) {
-    if (slot.stored) store.settle(entry->id, at);
-    slots.erase(at);
-  }
-  void let_go(Position at, Slot& slot, DeadLetterReason reason) {
-    if (!limits.dead_letters) return settle(at, slot);
-    ++stats.dead_lettered;
-    DeadLetter letter{slot.message, entry, slot.stored ? at : no_position, reason};
-    if (slot.stored) {
-      slot.state = SlotState::leaving;
-    } else {
-      slots.erase(at);
-    }
-    environment.dead_letter(std::move(letter));
-  }
-  void let_head_go(std::size_t level, DeadLetterReason reason) {
-    Position at = ready.front_of(level);
-    Slot& slot = slots.at(at);
-    ready.pop_of(level);
-    count_ready(slot, -1);
-    ++(reason == DeadLetterReason::expired ? stats.expired : stats.dropped);
-    let_go(at, slot, reason);
-  }
-
-  Slot& unacked_at(Position at) {
-    Slot& slot = slots.at(at);
-    WHERRY_ASSERT(slot.state == SlotState::unacked);
-    return slot;
-  }
-
-  // --- rules ---
-  void expire(std::uint64_t now) {
-    for (std::size_t level = 0; expiring > 0 && level < ready.levels(); ++level) {
-      for (Position at; (at = ready.front_of(level)) != no_position;) {
-        std::uint64_t expires = slots.at(at).expires_ms;
-        if (expires == 0 || expires > now) break;
-        let_head_go(level, DeadLetterReason::expired);
-      }
-    }
-  }
-  void drop_excess() {
-    if (limits.overflow != Overflow::drop_head || !limits.has_length()) return;
-    while (!ready.empty() && limits.exceeded_by(ready.size(), stats.ready_bytes)) {
-      let_head_go(ready.lowest_level(), DeadLetterReason::maxlen);
-    }
-  }
-
-  // Gives ready messages to whom has room. Everything expired was taken away before, but for a message with no time to
-  // live at all that has come this moment.
-  void pump() {
-    while (!ready.empty()) {
-      ConsumerRecord* record = turns.next();
-      if (!record) return;
-      Position at = ready.front();
-      Slot& slot = slots.at(at);
-      busy = true;
-      bool taken = record->consumer->deliver({slot.message, at, slot.redelivered, slot.delivery_count});
-      busy = false;
-      if (!taken) {
-        record->parked = true;
-        turns.update(*record);
-        continue;
-      }
-      ready.pop();
-      count_ready(slot, -1);
-      if (slot.redelivered) ++stats.redelivered;
-      if (record->options.no_ack) {
-        ++stats.delivered_no_ack;
-        settle(at, slot);
-      } else {
-        ++stats.delivered;
-        slot.state = SlotState::unacked;
-        count_unacked(slot, +1);
-        ++record->unsettled;
-      }
-      turns.took(*record);
-    }
-  }
-  // After whatever could give somebody work.
-  void settle_down() {
-    if (pauses > 0) return;
-    if (expiring > 0) expire(environment.now());
-    drop_excess();
-    pump();
-    schedule();
-  }
-  void give_room(Consumer* consumer, std::size_t count) {
-    ConsumerRecord* record = consumer ? turns.find(consumer) : nullptr;
-    if (!record) return;
-    WHERRY_ASSERT(record->unsettled >= count);
-    record->unsettled -= static_cast<std::uint32_t>(count);
-    turns.update(*record);
-  }
-
-  // --- time ---
-  void touch() {
-    if (!limits.expires_ms) return;
-    last_used_ms = environment.now();
-    schedule();
-  }
-  bool unused_until(std::uint64_t& time_ms) const {
-    if (!limits.expires_ms || turns.size() > 0) return false;
-    time_ms = last_used_ms + *limits.expires_ms;
-    return true;
-  }
-  void schedule() {
-    std::uint64_t earliest = UINT64_MAX;
-    for (std::size_t level = 0; expiring > 0 && level < ready.levels(); ++level) {
-      Position at = ready.front_of(level);
-      std::uint64_t expires = at == no_position ? 0 : slots.at(at).expires_ms;
-      if (expires) earliest = std::min(earliest, expires);
-    }
-    if (std::uint64_t unused = 0; unused_until(unused)) earliest = std::min(earliest, unused);
-    if (earliest >= wake_ms) return;
-    wake_ms = earliest;
-    environment.wake_at(earliest);
-  }
-
-  QueueEntryRef entry;
-  MessageStore& store;
-  QueueEnvironment& environment;
-  const QueueLimits limits;
-  Slots slots;
-  ReadyOrder ready;
-  ConsumerTurns turns;
-  QueueStats stats;
-  std::uint32_t unacked = 0;
-  std::uint32_t expiring = 0;  // Ready messages that expire some time.
-  std::uint64_t last_used_ms = 0;
-  std::uint64_t wake_ms = UINT64_MAX;  // When we asked to be woken.
-  bool ever_consumed = false;
-  bool busy = false;  // Inside a consumer's deliver().
-  unsigned pauses = 0;
-};
-
 Queue::Queue(QueueEntryRef entry, MessageStore& store, QueueEnvironment& environment)
     : impl_(std::make_unique<Impl>(std::move(entry), store, environment)) {}
 Queue::~Queue() = default;
@@ -217,41 +31,127 @@ const QueueEntry& Queue::entry() const {
   return *impl_->entry;
 }
 
+const QueueLimits& Queue::limits() const {
+  return impl_->limits;
+}
+
+void Queue::set_limits(const QueueLimits& limits) {
+  Impl& queue = *impl_;
+  WHERRY_ASSERT(!queue.busy && queue.pauses == 0);
+  const QueueLimits before = std::exchange(queue.limits, limits);
+  queue.limits.max_priority = before.max_priority;
+  queue.limits.fair_key = before.fair_key;
+  queue.limits.single_active_consumer = before.single_active_consumer;
+  queue.consumer_timeout_ms = limits.consumer_timeout_ms.value_or(queue.environment.consumer_timeout_ms());
+  queue.durability = limits.durability.value_or(queue.environment.durability());
+  if (limits.message_ttl_ms != before.message_ttl_ms) {
+    // What is on the disk is looked at with the new limit when it comes back.
+    queue.slots.each([&queue](Slot& slot) {
+      if (slot.message) slot.expires_ms = queue.expires(*slot.message, slot.message->published_ms());
+    });
+  }
+  if (limits.expires_ms != before.expires_ms) queue.touch();
+  queue.set_deduplication();
+  queue.settle_down();
+}
+
 std::uint32_t Queue::recover() {
   Impl& queue = *impl_;
   WHERRY_ASSERT(queue.slots.end() == no_position + 1);
-  queue.store.recover(queue.entry->id, [&](const MessageStore::Recovered& kept) {
-    Slot& slot = queue.enter(kept.at, kept.message, kept.message->published_ms());
-    slot.stored = true;
-    slot.delivery_count = kept.delivery_count;
-    slot.redelivered = kept.delivery_count > 0;
-  });
+  // Where duplicates are looked for: the keys in memory, and which positions are not.
+  std::vector<Deduplication::Known> keys;
+  std::unordered_map<std::uint64_t, ChunkBits> pages;
+  const Position end = queue.store.recover(
+      queue.entry->id,
+      [&](const MessageStore::Loaded& kept) {
+        Slot& slot = queue.enter(kept.at, kept.message, kept.message->published_ms());
+        slot.stored = true;
+        queue.set_counts(slot, kept.delivery_count);
+        if (!queue.known) return;
+        if (auto key = deduplication_key(kept.message->properties())) {
+          keys.push_back({.key = std::move(*key), .at = kept.at, .since_ms = kept.message->published_ms()});
+        }
+      },
+      [&](const MessageStore::Page& page) {
+        queue.recover_page(page);
+        if (queue.known) pages.emplace(page.chunk, page.live);
+      });
+  queue.slots.skip_to(end);
+  if (queue.known) {
+    queue.recover_known(std::move(keys), [&](Position at) {
+      const auto page = pages.find(at / chunk_positions);
+      return queue.slots.find(at) != nullptr ||
+             (page != pages.end() && page->second.test(static_cast<unsigned>(at % chunk_positions)));
+    });
+  }
   std::uint32_t recovered = queue.ready.size();
   queue.settle_down();
   return recovered;
 }
 
-Queue::Accepted Queue::publish(const MessageRef& message) {
+void Queue::browse(std::size_t limit, const std::function<void(const Message&, bool)>& visit) {
+  std::vector<std::pair<Position, Position>> runs;
+  impl_->ready.each_run([&](Position begin, Position end) { runs.emplace_back(begin, end); });
+  std::sort(runs.begin(), runs.end());
+  for (const auto& [begin, end] : runs) {
+    for (Position at = begin; at < end; ++at) {
+      if (limit-- == 0) return;
+      if (const Slot* slot = impl_->in_memory(at)) visit(*slot->message, slot->redelivered);
+    }
+  }
+}
+
+Queue::Accepted Queue::publish(MessageRef message) {
   Impl& queue = *impl_;
   WHERRY_ASSERT(!queue.busy && queue.pauses == 0 && message->complete());
-  const QueueLimits& limits = queue.limits;
+  return queue.known ? queue.publish_once(std::move(message)) : queue.publish(std::move(message));
+}
+
+Queue::Accepted Queue::Impl::publish(MessageRef message) {
+  if (limits.hold_eta) {
+    if (const auto waits = hold(message)) return *waits;
+  }
   if (limits.overflow != Overflow::drop_head &&
-      limits.exceeded_by(std::uint64_t{queue.ready.size()} + 1, queue.stats.ready_bytes + message->body().size())) {
-    ++queue.stats.rejected_publishes;
+      limits.exceeded_by(std::uint64_t{ready.size()} + 1, stats.ready_bytes + message->body().size())) {
+    ++stats.rejected_publishes;
     if (limits.overflow == Overflow::reject_publish_dlx && limits.dead_letters) {
-      ++queue.stats.dead_lettered;
-      queue.environment.dead_letter({message, queue.entry, no_position, DeadLetterReason::maxlen});
+      ++stats.dead_lettered;
+      environment.dead_letter({message, entry, no_position, DeadLetterReason::maxlen, limits.dead_letters});
     }
     return {.accepted = false, .durable_at = 0};
   }
-  ++queue.stats.published;
-  Position at = queue.slots.end();
-  bool stored = queue.enter(at, message, 0).stored;
-  Lsn durable_at = stored ? queue.store.append(queue.entry->id, at, message) : 0;
-  // Before its time to live is looked at: with none, it lives only if somebody takes it now.
-  queue.pump();
-  queue.settle_down();
-  return {.accepted = true, .durable_at = durable_at};
+  ++stats.published;
+  return {.accepted = true, .durable_at = admit(std::move(message), nullptr)};
+}
+
+void Queue::release(MessageRef message, const ScheduleKey& from) {
+  Impl& queue = *impl_;
+  WHERRY_ASSERT(!queue.busy && queue.pauses == 0);
+  const HoldTimes times = hold_times(message->properties());
+  const Position at = queue.slots.end();
+  std::optional<std::string> key;
+  if (queue.known) key = deduplication_key(message->properties());
+  if (times.expires_ms && *times.expires_ms <= queue.environment.now()) {
+    queue.expire_on_arrival(std::move(message), &from);
+  } else {
+    const std::string properties = released_properties(message->properties());
+    queue.admit(Message::with_properties(message, properties), &from);
+  }
+  if (key) queue.placed(*key, at);
+}
+
+void Queue::taken_back(std::span<const HeldMessage> messages) {
+  if (!impl_->known) return;
+  for (const HeldMessage& message : messages) {
+    if (message.deduplication_key) impl_->forget_known(*message.deduplication_key);
+  }
+}
+
+bool Queue::renew_notes(Lsn up_to) {
+  Impl& queue = *impl_;
+  return queue.known && queue.known->renew(up_to, [&](std::string_view entries) {
+    return queue.store.note(queue.entry->id, entries, queue.durability);
+  });
 }
 
 Queue::Pause::Pause(Queue& queue) : queue_(queue) {
@@ -309,16 +209,24 @@ bool Queue::get(bool no_ack, Delivery& delivery, std::uint32_t& remaining) {
   Impl& queue = *impl_;
   WHERRY_ASSERT(!queue.busy);
   queue.touch();
-  if (queue.expiring > 0) queue.expire(queue.environment.now());
   remaining = 0;
-  if (queue.ready.empty()) {
+  Slot* first = nullptr;
+  // However many have expired: there may be one behind them that has not.
+  do {
+    queue.overdue = false;
+    if (queue.may_expire()) queue.expire(queue.environment.now());
+    if (!queue.overdue) first = queue.head();
+  } while (queue.overdue);
+  if (first == nullptr) {
     ++queue.stats.get_empty;
     return false;
   }
+  Slot& slot = *first;
   Position at = queue.ready.front();
-  Slot& slot = queue.slots.at(at);
-  delivery = {slot.message, at, slot.redelivered, slot.delivery_count};
+  delivery = {slot.message, at, slot.redelivered, slot.delivery_count, slot.lost_count};
   queue.ready.pop();
+  // A rate limit counts it, but who asks gets what is there.
+  if (queue.limits.rate && queue.rate_allows()) queue.bucket.take();
   queue.count_ready(slot, -1);
   if (slot.redelivered) ++queue.stats.redelivered;
   if (no_ack) {
@@ -326,58 +234,50 @@ bool Queue::get(bool no_ack, Delivery& delivery, std::uint32_t& remaining) {
     queue.settle(at, slot);
   } else {
     ++queue.stats.got;
-    slot.state = SlotState::unacked;
-    queue.count_unacked(slot, +1);
+    queue.hand_out(at, slot, 0, true);
   }
+  // What has expired behind it is not left.
+  if (queue.may_expire()) queue.expire(queue.environment.now());
   remaining = queue.ready.size();
   queue.schedule();
   return true;
 }
 
-void Queue::ack(Consumer* consumer, std::span<const Position> positions) {
+void Queue::ack(Consumer* consumer, std::span<const DeliveryId> deliveries) {
   Impl& queue = *impl_;
   WHERRY_ASSERT(!queue.busy);
-  for (Position at : positions) {
-    Slot& slot = queue.unacked_at(at);
-    queue.count_unacked(slot, -1);
-    queue.settle(at, slot);
+  for (const DeliveryId& delivery : deliveries) {
+    Slot* slot = queue.settling(delivery);
+    if (slot == nullptr) continue;
+    queue.count_unacked(*slot, -1);
+    queue.settle(delivery.position, *slot);
+    ++queue.stats.acked;
   }
-  queue.stats.acked += positions.size();
-  queue.give_room(consumer, positions.size());
+  queue.give_room(consumer, deliveries.size());
   queue.settle_down();
 }
 
-void Queue::requeue(Consumer* consumer, std::span<const Position> positions) {
+void Queue::requeue(Consumer* consumer, std::span<const DeliveryId> deliveries, bool lost) {
   Impl& queue = *impl_;
   WHERRY_ASSERT(!queue.busy);
-  for (Position at : positions) {
-    Slot& slot = queue.unacked_at(at);
-    ++slot.delivery_count;
-    slot.redelivered = true;
-    if (queue.limits.delivery_limit && slot.delivery_count > *queue.limits.delivery_limit) {
-      queue.count_unacked(slot, -1);
-      ++queue.stats.over_delivery_limit;
-      queue.let_go(at, slot, DeadLetterReason::delivery_limit);
-      continue;
-    }
-    if (slot.stored) queue.store.attempted(queue.entry->id, at, slot.delivery_count);
-    ++queue.stats.requeued;
-    queue.come_back(at, slot);
+  for (const DeliveryId& delivery : deliveries) {
+    if (Slot* slot = queue.settling(delivery)) queue.come_back_undone(delivery.position, *slot, lost);
   }
-  queue.give_room(consumer, positions.size());
+  queue.give_room(consumer, deliveries.size());
   queue.settle_down();
 }
 
-void Queue::discard(Consumer* consumer, std::span<const Position> positions) {
+void Queue::discard(Consumer* consumer, std::span<const DeliveryId> deliveries) {
   Impl& queue = *impl_;
   WHERRY_ASSERT(!queue.busy);
-  for (Position at : positions) {
-    Slot& slot = queue.unacked_at(at);
-    queue.count_unacked(slot, -1);
-    queue.let_go(at, slot, DeadLetterReason::rejected);
+  for (const DeliveryId& delivery : deliveries) {
+    Slot* slot = queue.settling(delivery);
+    if (slot == nullptr) continue;
+    queue.count_unacked(*slot, -1);
+    ++queue.stats.discarded;
+    queue.let_go(delivery.position, *slot, DeadLetterReason::rejected);
   }
-  queue.stats.discarded += positions.size();
-  queue.give_room(consumer, positions.size());
+  queue.give_room(consumer, deliveries.size());
   queue.settle_down();
 }
 
@@ -388,17 +288,20 @@ void Queue::dead_lettered(std::span<const Position> positions) {
   }
 }
 
-void Queue::give_back(Consumer& consumer, std::span<const Position> positions) {
+void Queue::give_back(Consumer& consumer, std::span<const DeliveryId> deliveries) {
   Impl& queue = *impl_;
   WHERRY_ASSERT(!queue.busy);
-  for (Position at : positions) {
-    Slot& slot = queue.unacked_at(at);
-    if (slot.redelivered) --queue.stats.redelivered;
-    queue.come_back(at, slot);
+  for (const DeliveryId& delivery : deliveries) {
+    Slot* slot = queue.settling(delivery);
+    if (slot == nullptr) continue;
+    if (queue.times) queue.times->take_back(delivery);
+    if (slot->redelivered) --queue.stats.redelivered;
+    --queue.stats.delivered;
+    if (queue.limits.rate) queue.bucket.put_back();
+    queue.come_back(delivery.position, *slot);
   }
-  queue.stats.delivered -= positions.size();
   if (ConsumerRecord* record = queue.turns.find(&consumer)) record->parked = true;
-  queue.give_room(&consumer, positions.size());
+  queue.give_room(&consumer, deliveries.size());
   queue.settle_down();
 }
 
@@ -406,14 +309,25 @@ std::uint32_t Queue::purge() {
   Impl& queue = *impl_;
   WHERRY_ASSERT(!queue.busy);
   std::uint32_t count = queue.ready.size();
-  while (!queue.ready.empty()) {
-    Position at = queue.ready.front();
-    Slot& slot = queue.slots.at(at);
-    queue.ready.pop();
-    queue.count_ready(slot, -1);
-    queue.settle(at, slot);
+  // Whatever is on the disk is not looked at: ten million messages are a few runs of positions.
+  queue.ready.each_run([&](Position begin, Position end) {
+    if (queue.in_store()) queue.store.settle_range(queue.entry->id, begin, end);
+    queue.slots.erase_ready(begin, end);
+  });
+  queue.ready = queue.empty_order();
+  queue.stats.ready_bytes = queue.stats.ready_persistent = queue.own_expiring = 0;
+  queue.overdue = queue.excess = false;
+  count += static_cast<std::uint32_t>(queue.store.delays().drop_held(queue.entry->id));
+  if (queue.known) {
+    std::string forgotten;
+    queue.known->retain([&](Position at) { return at != no_position && queue.slots.find(at) != nullptr; },
+                        [&](const Deduplication::Known& one) {
+                          if (one.at == no_position) Deduplication::encode_forgotten(forgotten, one.key);
+                        });
+    if (!forgotten.empty()) queue.store.note(queue.entry->id, forgotten, Durability::none);
   }
   queue.stats.purged += count;
+  queue.schedule();
   return count;
 }
 
@@ -425,13 +339,38 @@ void Queue::delete_all() {
   // Nothing of the old state is left when the consumers hear of it.
   Slots none;
   std::swap(queue.slots, none);
-  queue.ready = ReadyOrder(queue.limits.max_priority);
+  queue.ready = queue.empty_order();
+  queue.times.reset();
+  queue.timed_out = 0;
   queue.turns = ConsumerTurns(queue.limits.single_active_consumer);
-  queue.unacked = queue.expiring = 0;
+  queue.unacked = queue.own_expiring = 0;
   queue.stats.ready_bytes = queue.stats.unacked_bytes = 0;
   queue.stats.ready_persistent = queue.stats.unacked_persistent = 0;
-  if (queue.entry->spec.durable) queue.store.drop(queue.entry->id);
+  if (queue.in_store()) queue.store.drop(queue.entry->id);
+  queue.store.delays().drop_held(queue.entry->id);
   for (Consumer* consumer : consumers) consumer->on_queue_deleted();
+}
+
+void Queue::on_kept(std::uint64_t chunk, ChunkBits which, bool spilled) {
+  Impl& queue = *impl_;
+  which.each([&](unsigned bit) {
+    const Position at = chunk * chunk_positions + bit;
+    if (!spilled) return;
+    // Somebody took it while it was on its way to the disk, and may have brought it back.
+    const Slot* slot = queue.slots.find(at);
+    if (slot == nullptr) {
+      queue.store.settle(queue.entry->id, at);
+    } else if (slot->delivery_count > 0) {
+      queue.store.attempted(queue.entry->id, at, queue.counts(*slot).as_kept());
+    }
+  });
+  // Near the head they are wanted soon.
+  const std::uint64_t head = queue.ready.empty() ? chunk : queue.ready.oldest() / chunk_positions;
+  queue.slots.keep(chunk, which, chunk <= head + 1);
+}
+
+void Queue::page_out() {
+  impl_->page_out();
 }
 
 void Queue::touch() {
@@ -442,10 +381,33 @@ bool Queue::on_time(std::uint64_t now_ms) {
   Impl& queue = *impl_;
   WHERRY_ASSERT(!queue.busy);
   queue.wake_ms = UINT64_MAX;
-  queue.expire(now_ms);
   if (std::uint64_t unused = 0; queue.unused_until(unused) && unused <= now_ms) return true;
-  queue.schedule();
+  queue.time_out(now_ms);
+  queue.settle_down();
   return false;
+}
+
+void Queue::Impl::time_out(std::uint64_t now) {
+  std::vector<std::pair<std::uint64_t, std::size_t>> losers;  // Consumers and how many deliveries.
+  while (const DeliveryTimes::Made* made = oldest_delivery()) {
+    if (made->at_ms + consumer_timeout_ms > now) break;
+    auto loser =
+        std::find_if(losers.begin(), losers.end(), [&](const auto& each) { return each.first == made->consumer; });
+    if (loser == losers.end()) loser = losers.insert(loser, {made->consumer, 0});
+    ++loser->second;
+    ++stats.timed_out;
+    ++timed_out;
+    const Position at = made->delivery.position;
+    times->pop_oldest();
+    come_back_undone(at, slots.at(at), true);
+  }
+  for (const auto& [joined, deliveries] : losers) {
+    std::string_view tag;
+    turns.each([&](const ConsumerRecord& record) {
+      if (record.joined == joined) tag = record.options.tag;
+    });
+    environment.timed_out(tag, deliveries);
+  }
 }
 
 std::uint32_t Queue::ready_count() const {
@@ -456,6 +418,9 @@ std::uint32_t Queue::unacked_count() const {
 }
 std::uint32_t Queue::consumer_count() const {
   return static_cast<std::uint32_t>(impl_->turns.size());
+}
+std::uint64_t Queue::held_count() const {
+  return impl_->store.delays().held(impl_->entry->id);
 }
 bool Queue::ever_consumed() const {
   return impl_->ever_consumed;
@@ -468,7 +433,9 @@ const QueueStats& Queue::stats() const {
 }
 
 std::uint64_t Queue::head_published_ms() const {
-  return impl_->ready.empty() ? 0 : impl_->slots.at(impl_->ready.front()).message->published_ms();
+  // What is not in memory is not read for a listing.
+  const Slot* slot = impl_->ready.empty() ? nullptr : impl_->slots.find(impl_->ready.front());
+  return slot != nullptr && slot->message ? slot->message->published_ms() : 0;
 }
 
 void Queue::each_consumer(const std::function<void(const ConsumerInfo&)>& visit) const {

@@ -1,90 +1,135 @@
-// ReadyOrder: which ready message is next: the highest priority first, and by position within one.
-//
-// Fresh positions come in order and are kept as runs (one run for a queue without priorities, however long it is);
-// positions that came back are few and kept in a heap. A position that comes back is always before the fresh ones of
-// its priority, since it was among them once.
+// ReadyOrder: which ready message is next: the highest priority first; within one by position, or, in a queue that is
+// fair to keys, the first of the key whose turn it is.
 #pragma once
 
 #include <algorithm>
 #include <cstdint>
-#include <deque>
-#include <functional>
+#include <memory>
+#include <span>
+#include <string_view>
 #include <vector>
 
-#include "broker/queueing/message_store.h"
+#include "broker/queueing/fair_turns.h"
+#include "broker/queueing/ready_line.h"
 
 namespace wherry::broker {
 
 class ReadyOrder {
  public:
-  explicit ReadyOrder(std::uint8_t max_priority) : levels_(std::size_t{max_priority} + 1) {}
+  // Which message of a level: the one that is to be delivered, or the oldest, which expires and makes room first. Only
+  // in a fair queue they differ.
+  enum class Head { next, oldest };
+
+  ReadyOrder(std::uint8_t max_priority, bool fair) : levels_(std::size_t{max_priority} + 1) {
+    if (!fair) return;
+    for (Level& level : levels_) level.turns = std::make_unique<FairTurns>();
+  }
 
   std::uint32_t size() const { return size_; }
   bool empty() const { return size_ == 0; }
+  bool fair() const { return levels_.front().turns != nullptr; }
   std::size_t levels() const { return levels_.size(); }
   std::uint8_t level_of(std::uint8_t priority) const {
     return static_cast<std::uint8_t>(std::min<std::size_t>(priority, levels_.size() - 1));
   }
 
-  // A new position, greater than all before it.
-  void push(Position at, std::uint8_t level) {
-    auto& fresh = levels_[level].fresh;
-    if (!fresh.empty() && (fresh.back().end == at || fresh.back().begin == fresh.back().end)) {
-      if (fresh.back().end != at) fresh.back().begin = at;
-      fresh.back().end = at + 1;
-    } else {
-      fresh.push_back({at, at + 1});
-    }
-    raise(level);
-  }
-  void push_back_again(Position at, std::uint8_t level) {
-    auto& returned = levels_[level].returned;
-    returned.push_back(at);
-    std::push_heap(returned.begin(), returned.end(), std::greater<>());
-    raise(level);
-  }
-
-  // The next one; precondition: not empty().
-  Position front() const { return front_of(top_); }
-  void pop() { pop_of(top_); }
-
-  // The same within one level; no_position when it has none.
-  Position front_of(std::size_t level) const {
-    const Level& l = levels_[level];
-    if (!l.returned.empty()) return l.returned.front();
-    return l.fresh.empty() || l.fresh.front().begin == l.fresh.front().end ? no_position : l.fresh.front().begin;
-  }
-  void pop_of(std::size_t level) {
+  // A new position, greater than all before it. The key matters to fair queues alone.
+  void push(Position at, std::uint8_t level, std::string_view key = {}) {
     Level& l = levels_[level];
-    if (!l.returned.empty()) {
-      std::pop_heap(l.returned.begin(), l.returned.end(), std::greater<>());
-      l.returned.pop_back();
+    if (l.turns) {
+      l.turns->push(key, at);
     } else {
-      // The last run stays, empty, for the next push to grow.
-      if (++l.fresh.front().begin == l.fresh.front().end && l.fresh.size() > 1) l.fresh.pop_front();
+      l.line.push_run(at, at + 1);
     }
-    --size_;
-    while (top_ > 0 && front_of(top_) == no_position) --top_;
+    raise(level, 1);
+  }
+  // New positions from begin to before end. Precondition: not fair().
+  void push_run(Position begin, Position end, std::uint8_t level) {
+    levels_[level].line.push_run(begin, end);
+    raise(level, static_cast<std::uint32_t>(end - begin));
+  }
+  void push_back_again(Position at, std::uint8_t level, std::string_view key = {}) {
+    Level& l = levels_[level];
+    if (l.turns) {
+      l.turns->push_back_again(key, at);
+    } else {
+      l.line.push_back_again(at);
+    }
+    raise(level, 1);
+  }
+
+  // The highest level that has any; precondition: not empty().
+  std::size_t top() const { return top_; }
+  // The next one; precondition: not empty().
+  Position front() const { return front_of(top_, Head::next); }
+  // That one is delivered: in a fair queue its key's turn ends.
+  void pop() {
+    if (Level& l = levels_[top_]; l.turns) {
+      l.turns->take_next();
+    } else {
+      l.line.pop();
+    }
+    lower();
+  }
+
+  // Within one level; no_position when it has none.
+  Position front_of(std::size_t level, Head head) const {
+    const Level& l = levels_[level];
+    if (!l.turns) return l.line.front();
+    return head == Head::next ? l.turns->next() : l.turns->oldest();
+  }
+  // It goes, and nobody was given it. Precondition: the level has any.
+  void pop_of(std::size_t level, Head head) {
+    Level& l = levels_[level];
+    if (!l.turns) {
+      l.line.pop();
+    } else if (head == Head::next) {
+      l.turns->drop_next();
+    } else {
+      l.turns->take_oldest();
+    }
+    lower();
+  }
+  // Those of them that are ready leave, wherever they stand; sorted. Precondition: not fair().
+  void remove(std::span<const Position> gone) {
+    for (Level& level : levels_) size_ -= static_cast<std::uint32_t>(level.line.remove(gone));
+    while (top_ > 0 && front_of(top_, Head::next) == no_position) --top_;
+  }
+  // All of them, as runs of neighbours.
+  template <class Visit>
+  void each_run(Visit&& visit) const {
+    for (const Level& level : levels_) {
+      level.line.each_run(visit);
+      if (level.turns) level.turns->each_run(visit);
+    }
+  }
+  // The oldest whatever its level; precondition: not empty().
+  Position oldest() const {
+    Position first = UINT64_MAX;
+    for (std::size_t level = 0; level <= top_; ++level) {
+      if (const Position at = front_of(level, Head::oldest); at != no_position) first = std::min(first, at);
+    }
+    return first;
   }
   // What a full queue lets go first: the oldest of the lowest priority.
   std::size_t lowest_level() const {
     std::size_t level = 0;
-    while (front_of(level) == no_position) ++level;
+    while (front_of(level, Head::next) == no_position) ++level;
     return level;
   }
 
  private:
-  struct Run {
-    Position begin;
-    Position end;
-  };
   struct Level {
-    std::deque<Run> fresh;
-    std::vector<Position> returned;  // A heap, the smallest in front.
+    ReadyLine line;                    // Unused in a fair queue.
+    std::unique_ptr<FairTurns> turns;  // Null in any other.
   };
-  void raise(std::size_t level) {
-    ++size_;
+  void raise(std::size_t level, std::uint32_t by) {
+    size_ += by;
     top_ = std::max(top_, level);
+  }
+  void lower() {
+    --size_;
+    while (top_ > 0 && front_of(top_, Head::next) == no_position) --top_;
   }
 
   std::vector<Level> levels_;

@@ -9,6 +9,8 @@
 #include <string_view>
 #include <vector>
 
+#include <boost/container/small_vector.hpp>
+
 #include "broker/routing/vhost.h"
 
 namespace wherry::broker {
@@ -36,11 +38,13 @@ class BindingList {
     bindings_.pop_back();
   }
   bool empty() const { return bindings_.empty(); }
+  std::size_t size() const { return bindings_.size(); }
+  const Binding& operator[](std::size_t index) const { return *bindings_[index]; }
   auto begin() const { return bindings_.begin(); }
   auto end() const { return bindings_.end(); }
 
  private:
-  std::vector<const Binding*> bindings_;
+  boost::container::small_vector<const Binding*, 1> bindings_;  // Mostly there is one: it lies here.
 };
 
 // What a message is routed by. The headers are decoded when the first headers exchange asks for them.
@@ -50,6 +54,8 @@ class RoutedBy {
       : routing_key_(routing_key), raw_properties_(raw_properties) {}
   std::string_view routing_key() const { return routing_key_; }
   const amqp::Table& headers();
+  // correlation_id, message_id or timestamp as text; empty for one that is not there.
+  std::string property(std::string_view name) const;
 
  private:
   std::string_view routing_key_;
@@ -106,6 +112,8 @@ class Exchange {
   virtual void route(RoutedBy& message, Reached& reached) const = 0;
   // False where the answer depends on more than the routing key.
   virtual bool routes_by_key_alone() const { return true; }
+  // What is wrong with a binding's key or arguments for this type; empty when nothing is.
+  virtual std::string binding_fault(const BindingSpec&) const { return {}; }
 
  private:
   ExchangeSpec spec_;
@@ -119,8 +127,10 @@ std::unique_ptr<Exchange> make_direct_exchange(ExchangeSpec spec);
 std::unique_ptr<Exchange> make_fanout_exchange(ExchangeSpec spec);
 std::unique_ptr<Exchange> make_topic_exchange(ExchangeSpec spec);
 std::unique_ptr<Exchange> make_headers_exchange(ExchangeSpec spec);
+std::unique_ptr<Exchange> make_consistent_hash_exchange(ExchangeSpec spec);
+std::unique_ptr<Exchange> make_random_exchange(ExchangeSpec spec);
 
-// What is wrong with the arguments of a binding at a headers exchange; empty when nothing is.
-std::string headers_binding_fault(const amqp::Table& arguments);
+// What is wrong with the arguments of an x-consistent-hash exchange; empty when nothing is.
+std::string consistent_hash_fault(const amqp::Table& arguments);
 
 }  // namespace wherry::broker

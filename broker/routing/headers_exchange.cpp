@@ -1,4 +1,5 @@
 // Headers exchange: x-match and RabbitMQ's comparison, where the value counts and not the type it was sent with.
+#include <algorithm>
 #include <map>
 
 #include <fmt/format.h>
@@ -43,10 +44,34 @@ bool number(const amqp::FieldValue& value, std::int64_t& whole, double& real, bo
   return false;
 }
 
-const std::string* text(const amqp::FieldValue& value) {
+const std::string* string_of(const amqp::FieldValue& value) {
   if (auto* s = value.get<std::string>()) return s;
   if (auto* b = value.get<amqp::ByteArray>()) return &b->bytes;
   return nullptr;
+}
+
+// Inside lists and tables the type on the wire counts too.
+bool identical(const amqp::FieldValue& a, const amqp::FieldValue& b) {
+  if (a.value.index() != b.value.index()) return false;
+  if (auto* list = a.get<amqp::FieldArray>()) {
+    auto* other = b.get<amqp::FieldArray>();
+    return std::equal(list->begin(), list->end(), other->begin(), other->end(), identical);
+  }
+  if (auto* table = a.get<amqp::Table>()) {
+    const auto& entries = table->entries();
+    const auto& others = b.get<amqp::Table>()->entries();
+    return std::equal(entries.begin(), entries.end(), others.begin(), others.end(),
+                      [](const auto& one, const auto& other) {
+                        return one.first == other.first && identical(one.second, other.second);
+                      });
+  }
+  return a == b;
+}
+
+bool holds_nothing(const amqp::FieldValue& value) {
+  if (auto* list = value.get<amqp::FieldArray>()) return list->empty();
+  auto* table = value.get<amqp::Table>();
+  return table && table->empty();
 }
 
 bool same_value(const amqp::FieldValue& a, const amqp::FieldValue& b) {
@@ -57,9 +82,10 @@ bool same_value(const amqp::FieldValue& a, const amqp::FieldValue& b) {
     if (is_whole_a && is_whole_b) return whole_a == whole_b;
     return (is_whole_a ? static_cast<double>(whole_a) : real_a) == (is_whole_b ? static_cast<double>(whole_b) : real_b);
   }
-  const std::string *text_a = text(a), *text_b = text(b);
+  const std::string *text_a = string_of(a), *text_b = string_of(b);
   if (text_a && text_b) return *text_a == *text_b;
-  return a == b;
+  // An empty list and an empty table are the same to RabbitMQ.
+  return identical(a, b) || (holds_nothing(a) && holds_nothing(b));
 }
 
 bool matches(const Pattern& pattern, const amqp::Table& headers) {
@@ -89,23 +115,24 @@ class HeadersExchange final : public Exchange {
   }
   bool routes_by_key_alone() const override { return false; }
 
+  std::string binding_fault(const BindingSpec& binding) const override {
+    const amqp::FieldValue* match = binding.arguments.find("x-match");
+    if (!match) return {};
+    const std::string* mode = match->get<std::string>();
+    if (!mode) {
+      return fmt::format("Invalid x-match field type {} (value {}); expected longstr", type_name(*match),
+                         amqp::to_string(*match));
+    }
+    if (*mode == "all" || *mode == "any" || *mode == "all-with-x" || *mode == "any-with-x") return {};
+    return fmt::format("Invalid x-match field value <<{}>>; expected all, any, all-with-x, or any-with-x",
+                       mode->empty() ? "" : fmt::format("\"{}\"", *mode));
+  }
+
  private:
   std::map<const Binding*, Pattern> patterns_;
 };
 
 }  // namespace
-
-std::string headers_binding_fault(const amqp::Table& arguments) {
-  const amqp::FieldValue* match = arguments.find("x-match");
-  if (!match) return {};
-  const std::string* mode = match->get<std::string>();
-  if (!mode) {
-    return fmt::format("Invalid x-match field type {} (value {}); expected longstr", type_name(*match),
-                       amqp::to_string(*match));
-  }
-  if (*mode == "all" || *mode == "any" || *mode == "all-with-x" || *mode == "any-with-x") return {};
-  return fmt::format("Invalid x-match field value <<\"{}\">>; expected all, any, all-with-x, or any-with-x", *mode);
-}
 
 std::unique_ptr<Exchange> make_headers_exchange(ExchangeSpec spec) {
   return std::make_unique<HeadersExchange>(std::move(spec));

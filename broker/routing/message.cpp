@@ -4,6 +4,8 @@
 #include <new>
 
 #include "base/assert.h"
+#include "base/block_pool.h"
+#include "base/bytes.h"
 #include "broker/routing/carbon_copies.h"
 
 namespace wherry::broker {
@@ -12,7 +14,7 @@ boost::intrusive_ptr<Message> Message::create(const Origin& origin) {
   WHERRY_ASSERT(origin.exchange.size() <= 255 && origin.routing_key.size() <= 255);
   WHERRY_ASSERT(origin.properties.size() <= UINT32_MAX);
   std::size_t head = origin.exchange.size() + origin.routing_key.size() + origin.properties.size();
-  void* block = ::operator new(sizeof(Message) + head + origin.body_size);
+  void* block = BlockPool::get(sizeof(Message) + head + origin.body_size);
   Message* message = new (block) Message;
   message->exchange_size_ = static_cast<std::uint8_t>(origin.exchange.size());
   message->routing_key_size_ = static_cast<std::uint8_t>(origin.routing_key.size());
@@ -21,13 +23,17 @@ boost::intrusive_ptr<Message> Message::create(const Origin& origin) {
   message->priority_ = origin.priority;
   message->body_size_ = origin.body_size;
   message->published_ms_ = origin.published_ms;
-  message->may_have_bcc_ = broker::may_have_bcc(origin.properties);
+  constexpr std::uint16_t headers_flag = 1u << 13;
+  constexpr std::uint16_t expiration_flag = 1u << 8;
+  const std::uint16_t flags = origin.properties.size() >= 2 ? load_big<std::uint16_t>(origin.properties.data()) : 0;
+  message->may_have_bcc_ = (flags & headers_flag) != 0 && broker::may_have_bcc(origin.properties);
+  message->has_expiration_ = (flags & expiration_flag) != 0;
   char* to = message->text();
   for (std::string_view part : {origin.exchange, origin.routing_key, origin.properties}) {
     if (!part.empty()) std::memcpy(to, part.data(), part.size());
     to += part.size();
   }
-  return message;
+  return {message, false};
 }
 
 void Message::append_body(std::string_view fragment) {
@@ -35,6 +41,18 @@ void Message::append_body(std::string_view fragment) {
   if (fragment.empty()) return;
   std::memcpy(text() + head_size() + body_filled_, fragment.data(), fragment.size());
   body_filled_ += fragment.size();
+}
+
+MessageRef Message::with_properties(const MessageRef& message, std::string_view raw_properties) {
+  auto copy = create({.exchange = message->exchange(),
+                      .routing_key = message->routing_key(),
+                      .properties = raw_properties,
+                      .delivery_mode = message->delivery_mode_,
+                      .priority = message->priority_,
+                      .body_size = message->body_size_,
+                      .published_ms = message->published_ms_});
+  copy->append_body(message->body());
+  return copy;
 }
 
 MessageRef Message::restamped(const MessageRef& message, std::uint64_t published_ms) {
@@ -55,8 +73,9 @@ Pin Message::pin() const {
 }
 
 void Message::destroy(const Message* message) {
+  const std::size_t size = message->footprint();
   message->~Message();
-  ::operator delete(const_cast<Message*>(message));
+  BlockPool::put(const_cast<Message*>(message), size);
 }
 
 }  // namespace wherry::broker

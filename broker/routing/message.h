@@ -40,16 +40,24 @@ class Message {
   std::string_view routing_key() const { return {text() + exchange_size_, routing_key_size_}; }
   std::string_view properties() const { return {text() + exchange_size_ + routing_key_size_, properties_size_}; }
   std::string_view body() const { return {text() + head_size(), body_filled_}; }
+  // Exchange, routing key, properties and body, one behind the other.
+  std::string_view text_bytes() const { return {text(), head_size() + body_filled_}; }
   bool persistent() const { return delivery_mode_ == 2; }
   std::uint8_t priority() const { return priority_; }
+  std::uint8_t delivery_mode() const { return delivery_mode_; }
   std::uint64_t published_ms() const { return published_ms_; }
   // Whether the properties may hold what no consumer is to see (carbon_copies.h).
   bool may_have_bcc() const { return may_have_bcc_; }
+  // Whether the properties hold an expiration.
+  bool has_expiration() const { return has_expiration_; }
   // Bytes of memory the block takes.
   std::size_t footprint() const { return sizeof(Message) + head_size() + body_size_; }
 
   // The same message published at another time: what comes out of a delay.
   static MessageRef restamped(const MessageRef& message, std::uint64_t published_ms);
+
+  // The same message with other properties.
+  static MessageRef with_properties(const MessageRef& message, std::string_view raw_properties);
 
   // Keeps the message alive for as long as bytes of it are on their way to a socket.
   Pin pin() const;
@@ -64,17 +72,22 @@ class Message {
     message->references_.fetch_add(1, std::memory_order_relaxed);
   }
   friend void intrusive_ptr_release(const Message* message) {
-    if (message->references_.fetch_sub(1, std::memory_order_acq_rel) == 1) destroy(message);
+    // Nobody else can come to know a message that only one reference is left of: that one needs no atomic write.
+    if (message->references_.load(std::memory_order_acquire) == 1 ||
+        message->references_.fetch_sub(1, std::memory_order_acq_rel) == 1) {
+      destroy(message);
+    }
   }
   static void destroy(const Message* message);
 
-  mutable std::atomic<std::uint32_t> references_{0};
+  mutable std::atomic<std::uint32_t> references_{1};
   std::uint8_t exchange_size_ = 0;
   std::uint8_t routing_key_size_ = 0;
   std::uint8_t delivery_mode_ = 1;
   std::uint8_t priority_ = 0;
   std::uint32_t properties_size_ = 0;
   bool may_have_bcc_ = false;
+  bool has_expiration_ = false;
   std::uint64_t body_size_ = 0;
   std::uint64_t body_filled_ = 0;
   std::uint64_t published_ms_ = 0;

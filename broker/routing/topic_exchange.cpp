@@ -1,129 +1,71 @@
-// Topic exchange: a trie of words. A key is walked word by word with the set of nodes that could still match, each node
-// once, so that no pattern or key, however many '#' it has, costs more than its words times the nodes that match so
-// far.
-#include <algorithm>
+// Topic exchange: patterns without a wildcard match one key, which is looked up whole; those with one are in a trie.
+#include <functional>
 #include <vector>
 
-#include "base/assert.h"
 #include "broker/routing/exchange.h"
-#include "broker/routing/string_map.h"
+#include "broker/routing/hash_index.h"
+#include "broker/routing/topic_trie.h"
+#include "broker/routing/topic_words.h"
 
 namespace wherry::broker {
 
 namespace {
-
-// Calls visit with each word. An empty key has no words at all; "a." has two, the second one empty.
-template <class Visit>
-void each_word(std::string_view key, Visit&& visit) {
-  if (key.empty()) return;
-  for (;;) {
-    std::size_t dot = key.find('.');
-    visit(key.substr(0, dot));
-    if (dot == std::string_view::npos) return;
-    key.remove_prefix(dot + 1);
-  }
-}
-
-struct Node {
-  Node* parent = nullptr;
-  std::string word;  // Under which the parent has it.
-  StringMap<std::unique_ptr<Node>> words;
-  std::unique_ptr<Node> star;  // "*": exactly one word.
-  std::unique_ptr<Node> hash;  // "#": any number of words, none included.
-  bool is_hash = false;
-  BindingList bindings;
-
-  bool barren() const { return bindings.empty() && words.empty() && !star && !hash; }
-};
 
 class TopicExchange final : public Exchange {
  public:
   using Exchange::Exchange;
 
   void bind(const Binding& binding) override {
-    Node* node = &root_;
-    each_word(binding.spec.routing_key, [&](std::string_view word) { node = &child(*node, word); });
-    node->bindings.add(binding);
+    const std::string& pattern = binding.spec.routing_key;
+    if (has_wildcard(pattern)) {
+      ++in_trie_;
+      return trie_.add(binding);
+    }
+    std::uint32_t number = find(pattern);
+    if (number == HashIndex::none) {
+      if (free_.empty()) {
+        number = static_cast<std::uint32_t>(by_key_.size());
+        by_key_.emplace_back();
+      } else {
+        number = free_.back();
+        free_.pop_back();
+      }
+      index_.add(hash_of(pattern), number);
+    }
+    by_key_[number].add(binding);
   }
 
   void unbind(const Binding& binding) override {
-    Node* node = &root_;
-    each_word(binding.spec.routing_key, [&](std::string_view word) { node = &child(*node, word); });
-    node->bindings.remove(binding);
-    while (node->parent && node->barren()) {
-      Node* parent = node->parent;
-      if (node == parent->star.get()) {
-        parent->star.reset();
-      } else if (node == parent->hash.get()) {
-        parent->hash.reset();
-      } else {
-        parent->words.erase(parent->words.find(node->word));
-      }
-      node = parent;
+    const std::string& pattern = binding.spec.routing_key;
+    if (has_wildcard(pattern)) {
+      --in_trie_;
+      return trie_.remove(binding);
     }
+    const std::uint32_t number = find(pattern);
+    by_key_[number].remove(binding);
+    if (!by_key_[number].empty()) return;
+    index_.remove(hash_of(pattern), number);
+    free_.push_back(number);
   }
 
   void route(RoutedBy& message, Reached& reached) const override {
-    // Kept between calls, so that publishing does not allocate; routing never nests within a thread.
-    thread_local std::vector<const Node*> current, following;
-    current.clear();
-    enter(root_, current, 0);
-    each_word(message.routing_key(), [&](std::string_view word) {
-      following.clear();
-      // A "#" may take the word and stay. It is the only kind of node that can be reached in two ways: by staying, and
-      // afresh from its parent.
-      for (const Node* node : current) {
-        if (node->is_hash) following.push_back(node);
-      }
-      std::size_t stayed = following.size();
-      for (const Node* node : current) {
-        if (!node->words.empty()) {
-          if (auto found = node->words.find(word); found != node->words.end()) {
-            enter(*found->second, following, stayed);
-          }
-        }
-        if (node->star) enter(*node->star, following, stayed);
-      }
-      current.swap(following);
-    });
-    for (const Node* node : current) reached.add_all(node->bindings);
+    const std::uint32_t number = find(message.routing_key());
+    if (number != HashIndex::none) reached.add_all(by_key_[number]);
+    if (in_trie_ > 0) trie_.match(message.routing_key(), reached);
   }
 
  private:
-  // "#.#" means what "#" means: a "#" has no "#" below it.
-  static Node& child(Node& node, std::string_view word) {
-    if (word == "#") {
-      if (node.is_hash) return node;
-      if (!node.hash) {
-        node.hash = make_child(node, word);
-        node.hash->is_hash = true;
-      }
-      return *node.hash;
-    }
-    if (word == "*") {
-      if (!node.star) node.star = make_child(node, word);
-      return *node.star;
-    }
-    auto found = node.words.find(word);
-    if (found == node.words.end()) found = node.words.emplace(std::string(word), make_child(node, word)).first;
-    return *found->second;
+  static std::uint64_t hash_of(std::string_view key) { return std::hash<std::string_view>{}(key); }
+  std::uint32_t find(std::string_view key) const {
+    if (index_.size() == 0) return HashIndex::none;
+    return index_.find(hash_of(key), [&](std::uint32_t number) { return by_key_[number][0].spec.routing_key == key; });
   }
 
-  static std::unique_ptr<Node> make_child(Node& parent, std::string_view word) {
-    auto made = std::make_unique<Node>();
-    made->parent = &parent;
-    made->word = word;
-    return made;
-  }
-
-  static void enter(const Node& node, std::vector<const Node*>& into, std::size_t stayed) {
-    into.push_back(&node);
-    if (!node.hash) return;
-    auto end = into.begin() + static_cast<std::ptrdiff_t>(stayed);
-    if (std::find(into.begin(), end, node.hash.get()) == end) into.push_back(node.hash.get());
-  }
-
-  Node root_;
+  TopicTrie trie_;
+  std::size_t in_trie_ = 0;
+  std::vector<BindingList> by_key_;  // Those of one key each; empty where free.
+  std::vector<std::uint32_t> free_;
+  HashIndex index_;
 };
 
 }  // namespace

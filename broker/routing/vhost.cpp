@@ -8,9 +8,11 @@
 
 #include "base/assert.h"
 #include "broker/routing/arguments.h"
+#include "broker/routing/deduplication.h"
 #include "broker/routing/delay.h"
 #include "broker/routing/exchange.h"
 #include "broker/routing/string_map.h"
+#include "broker/routing/topology_journal.h"
 
 namespace wherry::broker {
 
@@ -20,24 +22,46 @@ namespace {
 
 constexpr std::string_view alternate_exchange_name = "alternate-exchange";
 
+using Inbound = std::unordered_set<const Binding*>;
+
+// There may be very many: most have no binding but the default exchange's, which is not written down.
 struct QueueNode {
   QueueEntryRef entry;
-  std::unordered_set<const Binding*> inbound;
+  std::unique_ptr<Inbound> bound;
+  EffectiveRef effective = nullptr;
+
+  Inbound& inbound() {
+    if (!bound) bound = std::make_unique<Inbound>();
+    return *bound;
+  }
 };
+// By the name in the entry.
+using Queues = std::unordered_map<std::string_view, QueueNode, StringHash, std::equal_to<>>;
 
 struct ExchangeNode {
   std::unique_ptr<Exchange> exchange;
   // Those that begin here, by what makes two of them the same.
   std::map<std::string, Binding, std::less<>> outbound;
-  std::unordered_set<const Binding*> inbound;
-  std::size_t to_exchanges = 0;
+  Inbound inbound;
+  // Where its bindings lead besides queues, and how many lead there: of many bindings these are few.
+  std::map<Exchange*, std::size_t> next;
   std::string alternate;
+  EffectiveRef effective;
+  std::shared_ptr<SharedDeduplication> known;  // Null where no duplicates are looked for.
+
+  void count_next(const Binding& binding) {
+    if (binding.exchange) ++next[binding.exchange];
+  }
+  void uncount_next(const Binding& binding) {
+    auto found = next.find(binding.exchange);
+    if (found != next.end() && --found->second == 0) next.erase(found);
+  }
 };
 
 // Every queue is bound to the default exchange by its name, and nothing else can be.
 class DefaultExchange final : public Exchange {
  public:
-  DefaultExchange(ExchangeSpec spec, const StringMap<QueueNode>& queues) : Exchange(std::move(spec)), queues_(queues) {}
+  DefaultExchange(ExchangeSpec spec, const Queues& queues) : Exchange(std::move(spec)), queues_(queues) {}
   void bind(const Binding&) override { WHERRY_ASSERT(false); }
   void unbind(const Binding&) override { WHERRY_ASSERT(false); }
   void route(RoutedBy& message, Reached& reached) const override {
@@ -46,7 +70,7 @@ class DefaultExchange final : public Exchange {
   }
 
  private:
-  const StringMap<QueueNode>& queues_;
+  const Queues& queues_;
 };
 
 std::string identity(const BindingSpec& binding) {
@@ -103,30 +127,65 @@ struct Vhost::Impl {
 
   void add_exchange(ExchangeSpec spec) {
     std::string key = spec.name;
-    std::string alternate;
-    if (const std::string* given = spec.arguments.string(alternate_exchange_name)) alternate = *given;
     auto made =
         spec.name.empty() ? std::make_unique<DefaultExchange>(std::move(spec), queues) : make_exchange(std::move(spec));
     WHERRY_ASSERT(made);
     ExchangeNode& node = exchanges[key];
+    const auto rule = deduplication_rule(made->spec().arguments);
+    node.known = rule ? std::make_shared<SharedDeduplication>(*rule) : nullptr;
     node.exchange = std::move(made);
-    node.alternate = std::move(alternate);
+    apply_policies(node);
   }
 
-  std::unordered_set<const Binding*>& inbound_of(const BindingSpec& spec) {
-    return spec.kind == DestinationKind::queue ? queue(spec.destination)->inbound : exchange(spec.destination)->inbound;
+  // --- policies ---
+  void apply_policies(ExchangeNode& node) {
+    const ExchangeSpec& spec = node.exchange->spec();
+    node.effective = policies.of(spec);
+    const amqp::Table& arguments = node.effective ? node.effective->arguments : spec.arguments;
+    const std::string* alternate = arguments.string(alternate_exchange_name);
+    node.alternate = alternate ? *alternate : std::string();
+  }
+  std::vector<QueueEntryRef> apply_policies() {
+    std::vector<QueueEntryRef> others;
+    for (auto& [queue_name, node] : queues) {
+      EffectiveRef now = policies.of(node.entry->spec);
+      const bool same = now && node.effective ? *now == *node.effective : !now && !node.effective;
+      if (!same) others.push_back(node.entry);
+      node.effective = std::move(now);
+    }
+    for (auto& [exchange_name, node] : exchanges) apply_policies(node);
+    changed();
+    return others;
+  }
+  void record_policy(bool added, PolicyKind kind, const PolicySpec& spec) {
+    record(added, ParameterSpec{std::string(component_of(kind)), spec.name, to_table(spec)});
+  }
+
+  Inbound& inbound_of(const BindingSpec& spec) {
+    return spec.kind == DestinationKind::queue ? queue(spec.destination)->inbound()
+                                               : exchange(spec.destination)->inbound;
+  }
+
+  // --- the journal ---
+  std::uint64_t record(bool added, decltype(TopologyChange::entity) entity) {
+    return journal ? journal->record({added, name, std::move(entity)}) : 0;
+  }
+  void record_binding(bool added, const Exchange& source, const Binding& binding) {
+    if (!journal || !source.spec().durable) return;
+    if (binding.queue ? binding.queue->spec.durable : binding.exchange->spec().durable) record(added, binding.spec);
   }
 
   void remove_binding(ExchangeNode& source, std::map<std::string, Binding, std::less<>>::iterator at) {
     const Binding& binding = at->second;
+    record_binding(false, *source.exchange, binding);
     source.exchange->unbind(binding);
-    if (binding.exchange) --source.to_exchanges;
+    source.uncount_next(binding);
     inbound_of(binding.spec).erase(&binding);
     source.outbound.erase(at);
   }
 
   // Takes away the bindings that end somewhere, and the auto-delete exchanges that are left without any.
-  void remove_inbound(std::unordered_set<const Binding*>& inbound) {
+  void remove_inbound(Inbound& inbound) {
     std::vector<std::string> sources;
     while (!inbound.empty()) {
       const Binding& binding = **inbound.begin();
@@ -153,10 +212,12 @@ struct Vhost::Impl {
     auto inbound = std::move(leaving.mapped().inbound);
     for (const Binding* binding : inbound) {
       ExchangeNode& source = *exchange(binding->spec.source);
+      record_binding(false, *source.exchange, *binding);
       source.exchange->unbind(*binding);
-      --source.to_exchanges;
+      source.uncount_next(*binding);
       source.outbound.erase(identity(binding->spec));
     }
+    if (leaving.mapped().exchange->spec().durable) record(false, leaving.mapped().exchange->spec());
     for (const std::string& source : sources) remove_if_idle(source);
   }
 
@@ -178,17 +239,32 @@ struct Vhost::Impl {
     }
   }
 
+  QueueEntryRef add_queue(QueueSpec spec, std::uint64_t id, ConnectionId owner, unsigned home) {
+    auto entry = std::make_shared<QueueEntry>();
+    entry->id = id;
+    entry->vhost = name;
+    entry->spec = std::move(spec);
+    entry->owner = owner;
+    entry->home = home;
+    queues.emplace(entry->spec.name, QueueNode{entry, nullptr, policies.of(entry->spec)});
+    changed();
+    return entry;
+  }
+
   void changed() { version.fetch_add(1, std::memory_order_release); }
 
   std::string name;
   std::atomic<std::uint64_t> version{1};
-  StringMap<QueueNode> queues;
+  Queues queues;
   StringMap<ExchangeNode> exchanges;
+  Policies policies;
+  std::optional<std::uint64_t> max_queues;
+  TopologyJournal* journal = nullptr;
 };
 
 namespace {
 std::atomic<std::uint64_t> next_queue_id{1};
-}
+}  // namespace
 
 Vhost::Vhost(std::string name) : impl_(std::make_unique<Impl>(std::move(name))) {
   impl_->add_exchange({.name = "", .type = "direct", .durable = true, .arguments = {}});
@@ -210,6 +286,10 @@ std::uint64_t Vhost::version() const {
   return impl_->version.load(std::memory_order_acquire);
 }
 
+void Vhost::set_journal(TopologyJournal& journal) {
+  impl_->journal = &journal;
+}
+
 AmqpResult<void> Vhost::declare_exchange(const ExchangeSpec& spec, bool passive) {
   if (!passive && !is_exchange_type(spec.type)) {
     return refuse(ReplyCode::command_invalid, fmt::format("unknown exchange type '{}'", spec.type));
@@ -224,6 +304,7 @@ AmqpResult<void> Vhost::declare_exchange(const ExchangeSpec& spec, bool passive)
     if (auto fit = check_exchange_arguments(spec, resource); !fit) return fit;
     impl_->add_exchange(spec);
     impl_->changed();
+    if (spec.durable) impl_->record(true, spec);
     return {};
   }
   const ExchangeSpec& current = existing->exchange->spec();
@@ -232,7 +313,8 @@ AmqpResult<void> Vhost::declare_exchange(const ExchangeSpec& spec, bool passive)
   if (auto same = same_property("auto_delete", current.auto_delete, spec.auto_delete, resource); !same) return same;
   if (auto same = same_property("internal", current.internal, spec.internal, resource); !same) return same;
   constexpr std::string_view names[] = {alternate_exchange_name, "x-delayed-type"};
-  return same_arguments(names, current.arguments, spec.arguments, resource);
+  if (auto same = same_arguments(names, current.arguments, spec.arguments, resource); !same) return same;
+  return same_deduplication(current.arguments, spec.arguments, resource);
 }
 
 AmqpResult<void> Vhost::delete_exchange(std::string_view exchange, bool if_unused) {
@@ -251,6 +333,15 @@ AmqpResult<void> Vhost::delete_exchange(std::string_view exchange, bool if_unuse
   return {};
 }
 
+bool Vhost::has_exchange(std::string_view exchange) const {
+  return impl_->exchange(exchange) != nullptr;
+}
+
+std::string_view Vhost::exchange_type(std::string_view exchange) const {
+  const ExchangeNode* node = std::as_const(*impl_).exchange(exchange);
+  return node ? std::string_view(node->exchange->spec().type) : std::string_view();
+}
+
 AmqpResult<Vhost::Declared> Vhost::declare_queue(const QueueSpec& wanted, ConnectionId connection, unsigned home,
                                                  bool server_named) {
   if (!server_named) {
@@ -267,20 +358,31 @@ AmqpResult<Vhost::Declared> Vhost::declare_queue(const QueueSpec& wanted, Connec
     if (current.owner != owner) return tl::unexpected(locked(resource));
     auto same = same_property("durable", current.spec.durable, spec.durable, resource);
     if (same) same = same_property("auto_delete", current.spec.auto_delete, spec.auto_delete, resource);
-    if (same) same = same_arguments(queue_argument_names(), current.spec.arguments, spec.arguments, resource);
+    if (same) same = same_queue_arguments(current.spec.arguments, spec.arguments, resource);
     if (!same) return tl::unexpected(same.error());
     return Declared{node->entry, false};
   }
+  if (impl_->max_queues && impl_->queues.size() >= *impl_->max_queues) {
+    return refuse(ReplyCode::precondition_failed,
+                  fmt::format("cannot declare queue '{}': queue limit in vhost '{}' ({}) is reached", spec.name,
+                              impl_->name, *impl_->max_queues));
+  }
+  if (auto fit = check_queue_arguments_of_type(spec, server_named, resource); !fit) return tl::unexpected(fit.error());
   if (auto fit = check_queue_arguments(spec, resource); !fit) return tl::unexpected(fit.error());
-  auto entry = std::make_shared<QueueEntry>();
-  entry->id = next_queue_id.fetch_add(1, std::memory_order_relaxed);
-  entry->vhost = impl_->name;
-  entry->spec = std::move(spec);
-  entry->owner = owner;
-  entry->home = home;
-  impl_->queues[entry->spec.name].entry = entry;
-  impl_->changed();
+  const bool durable = spec.durable;
+  const std::uint64_t id = durable && impl_->journal ? impl_->journal->next_queue_id()
+                                                     : next_queue_id.fetch_add(1, std::memory_order_relaxed);
+  QueueEntryRef entry = impl_->add_queue(std::move(spec), durable ? id : id | not_durable, owner, home);
+  if (durable) entry->recorded_at = impl_->record(true, entry);
   return Declared{entry, true};
+}
+
+AmqpResult<QueueEntryRef> Vhost::restore_queue(const QueueSpec& spec, std::uint64_t id, unsigned home) {
+  WHERRY_ASSERT(spec.durable && !spec.exclusive);
+  std::string resource = impl_->queue_resource(spec.name);
+  if (impl_->queue(spec.name)) return refuse(ReplyCode::precondition_failed, resource + " is there twice");
+  if (auto fit = check_queue_arguments(spec, resource); !fit) return tl::unexpected(fit.error());
+  return impl_->add_queue(spec, id, 0, home);
 }
 
 AmqpResult<QueueEntryRef> Vhost::find_queue(std::string_view queue, ConnectionId connection) const {
@@ -292,13 +394,23 @@ AmqpResult<QueueEntryRef> Vhost::find_queue(std::string_view queue, ConnectionId
   return node->entry;
 }
 
+QueueEntryRef Vhost::look_up(std::string_view queue) const {
+  const QueueNode* node = impl_->queue(queue);
+  return node ? node->entry : nullptr;
+}
+
+void Vhost::set_max_queues(std::optional<std::uint64_t> limit) {
+  impl_->max_queues = limit;
+}
+
 void Vhost::remove_queue(const QueueEntryRef& queue) {
   if (queue->deleted.exchange(true)) return;
   auto found = impl_->queues.find(queue->spec.name);
   WHERRY_ASSERT(found != impl_->queues.end() && found->second.entry == queue);
-  impl_->remove_inbound(found->second.inbound);
+  if (found->second.bound) impl_->remove_inbound(*found->second.bound);
   impl_->queues.erase(found);
   impl_->changed();
+  if (queue->spec.durable) impl_->record(false, queue);
 }
 
 AmqpResult<void> Vhost::bind(const BindingSpec& spec, ConnectionId connection) {
@@ -311,22 +423,20 @@ AmqpResult<void> Vhost::bind(const BindingSpec& spec, ConnectionId connection) {
   if (!source) return tl::unexpected(not_found(impl_->exchange_resource(spec.source)));
 
   Binding binding{.spec = spec, .queue = nullptr};
-  std::unordered_set<const Binding*>* inbound = nullptr;
+  Inbound* inbound = nullptr;
   if (spec.kind == DestinationKind::queue) {
     QueueNode* queue = impl_->queue(spec.destination);
     if (!queue) return tl::unexpected(not_found(impl_->queue_resource(spec.destination)));
     binding.queue = queue->entry;
-    inbound = &queue->inbound;
+    inbound = &queue->inbound();
   } else {
     ExchangeNode* exchange = impl_->exchange(spec.destination);
     if (!exchange) return tl::unexpected(not_found(impl_->exchange_resource(spec.destination)));
     binding.exchange = exchange->exchange.get();
     inbound = &exchange->inbound;
   }
-  if (!source->exchange->routes_by_key_alone()) {
-    if (std::string fault = headers_binding_fault(spec.arguments); !fault.empty()) {
-      return refuse(ReplyCode::precondition_failed, std::move(fault));
-    }
+  if (std::string fault = source->exchange->binding_fault(spec); !fault.empty()) {
+    return refuse(ReplyCode::precondition_failed, std::move(fault));
   }
   if (binding.queue && binding.queue->owner != 0 && binding.queue->owner != connection) {
     return tl::unexpected(locked(impl_->queue_resource(spec.destination)));
@@ -336,8 +446,9 @@ AmqpResult<void> Vhost::bind(const BindingSpec& spec, ConnectionId connection) {
   if (!fresh) return {};
   source->exchange->bind(at->second);
   inbound->insert(&at->second);
-  if (at->second.exchange) ++source->to_exchanges;
+  source->count_next(at->second);
   impl_->changed();
+  impl_->record_binding(true, *source->exchange, at->second);
   return {};
 }
 
@@ -381,7 +492,7 @@ void Vhost::route_within(std::string_view exchange, std::string_view routing_key
 
 bool Vhost::routes_by_key_alone(std::string_view exchange) const {
   const ExchangeNode* first = std::as_const(*impl_).exchange(exchange);
-  if (first && first->exchange->spec().type == "x-delayed-message") return false;
+  if (first && (first->known || first->exchange->spec().type == "x-delayed-message")) return false;
   std::vector<const ExchangeNode*> to_see;
   auto see = [&](std::string_view name) {
     const ExchangeNode* node = std::as_const(*impl_).exchange(name);
@@ -392,18 +503,58 @@ bool Vhost::routes_by_key_alone(std::string_view exchange) const {
     const ExchangeNode& node = *to_see[i];
     if (!node.exchange->routes_by_key_alone()) return false;
     if (!node.alternate.empty()) see(node.alternate);
-    if (node.to_exchanges == 0) continue;
-    for (const auto& [id, binding] : node.outbound) {
-      if (binding.exchange) see(binding.spec.destination);
-    }
+    for (const auto& [to, count] : node.next) see(to->spec().name);
   }
   return true;
+}
+
+std::shared_ptr<SharedDeduplication> Vhost::deduplication_of(std::string_view exchange) const {
+  const ExchangeNode* node = std::as_const(*impl_).exchange(exchange);
+  return node ? node->known : nullptr;
 }
 
 std::uint64_t Vhost::delay_of(std::string_view exchange, std::string_view raw_properties) const {
   const ExchangeNode* node = std::as_const(*impl_).exchange(exchange);
   if (!node || node->exchange->spec().type != "x-delayed-message") return 0;
   return delay_header(raw_properties);
+}
+
+Result<std::vector<QueueEntryRef>> Vhost::set_policy(PolicyKind kind, PolicySpec spec) {
+  const PolicySpec now = spec;
+  auto before = impl_->policies.set(kind, std::move(spec));
+  if (!before) return tl::unexpected(before.error());
+  if (*before) impl_->record_policy(false, kind, **before);
+  impl_->record_policy(true, kind, now);
+  return impl_->apply_policies();
+}
+
+Result<std::vector<QueueEntryRef>> Vhost::clear_policy(PolicyKind kind, std::string_view policy) {
+  auto before = impl_->policies.clear(kind, policy);
+  if (!before) return tl::unexpected(before.error());
+  if (!*before) return fail("Parameter does not exist");
+  impl_->record_policy(false, kind, **before);
+  return impl_->apply_policies();
+}
+
+std::vector<QueueEntryRef> Vhost::configure_policies(std::vector<Policies::Configured> plain,
+                                                     std::vector<Policies::Configured> by_operator) {
+  impl_->policies.configure(PolicyKind::plain, std::move(plain));
+  impl_->policies.configure(PolicyKind::by_operator, std::move(by_operator));
+  return impl_->apply_policies();
+}
+
+const Policies& Vhost::policies() const {
+  return impl_->policies;
+}
+
+EffectiveRef Vhost::effective(const QueueEntry& queue) const {
+  const QueueNode* node = impl_->queue(queue.spec.name);
+  return node && node->entry.get() == &queue ? node->effective : nullptr;
+}
+
+EffectiveRef Vhost::effective_of(std::string_view exchange) const {
+  const ExchangeNode* node = std::as_const(*impl_).exchange(exchange);
+  return node ? node->effective : nullptr;
 }
 
 std::vector<QueueEntryRef> Vhost::queues() const {

@@ -1,6 +1,7 @@
 #include <cstdio>
 
-#include "broker/server/server.h"
+#include "broker/server/effective.h"
+#include "broker/server/program.h"
 
 int main(int argc, char** argv) {
   auto options = wherry::broker::parse_options(argc, argv);
@@ -12,5 +13,14 @@ int main(int argc, char** argv) {
     std::fputs(options->answer.c_str(), stdout);
     return 0;
   }
-  return wherry::broker::run_server(*options);
+  if (options->print_effective) {
+    auto text = wherry::broker::effective_settings(*options);
+    if (!text) {
+      std::fprintf(stderr, "wherry-broker: %s\n", text.error().message.c_str());
+      return 2;
+    }
+    std::fputs(text->c_str(), stdout);
+    return 0;
+  }
+  return wherry::broker::run_program(*options);
 }

@@ -45,9 +45,21 @@ Result<Options> parse_options(int argc, const char* const* argv) {
       "where the broker keeps its data; created when missing")(
       "amqp,a", po::value<std::string>()->value_name("HOST:PORT"),
       "where to listen for AMQP (127.0.0.1:5672); port 0 picks a free one")(
+      "management,m", po::value<std::string>()->value_name("HOST:PORT"),
+      "where the management HTTP API listens, RabbitMQ's is on 15672; without this nobody listens")(
+      "metrics", po::value<std::string>()->value_name("HOST:PORT"),
+      "where Prometheus scrapes metrics, RabbitMQ's are on 15692; without this nobody listens")(
       "shards,s", po::value<unsigned>()->value_name("N"),
       "threads that share the connections and queues (1); more pay on a machine with cores to spare")(
-      "log-level,l", po::value<std::string>()->value_name("LEVEL"), "debug, info, warning, error or off (info)");
+      "durability", po::value<std::string>()->value_name("MODE"),
+      "what a confirm means: sync, on the disk (the default); os, with the operating system; none, in memory")(
+      "memory-high-watermark", po::value<std::string>()->value_name("LIMIT"),
+      "memory above which publishers wait: a share (0.4) or a size (2GiB)")(
+      "disk-free-limit", po::value<std::string>()->value_name("SIZE"),
+      "free space on the disk below which publishers wait (50MB)")(
+      "log-level,l", po::value<std::string>()->value_name("LEVEL"), "debug, info, warning, error or off (info)")(
+      "log-format", po::value<std::string>()->value_name("FORMAT"), "text, or json: an object a line (text)")(
+      "print-effective", "print the settings as they come out, with where each is from, and end");
   try {
     po::variables_map values;
     // Without guessing: "--shard" must not quietly mean "--shards", nor something else in the next version.
@@ -60,8 +72,15 @@ Result<Options> parse_options(int argc, const char* const* argv) {
     options.config = given<std::string>(values, "config");
     options.data_dir = given<std::string>(values, "data-dir");
     options.amqp = given<std::string>(values, "amqp");
+    options.management = given<std::string>(values, "management");
+    options.metrics = given<std::string>(values, "metrics");
     options.shards = given<unsigned>(values, "shards");
+    options.durability = given<std::string>(values, "durability");
+    options.memory_high_watermark = given<std::string>(values, "memory-high-watermark");
+    options.disk_free_limit = given<std::string>(values, "disk-free-limit");
     options.log_level = given<std::string>(values, "log-level");
+    options.print_effective = values.count("print-effective") != 0;
+    options.log_format = given<std::string>(values, "log-format");
     return options;
   } catch (const po::error& error) {
     return fail(fmt::format("{}; 'wherry-broker --help' lists the options", error.what()));

@@ -13,8 +13,15 @@ struct Options {
   std::optional<std::string> config;
   std::optional<std::string> data_dir;
   std::optional<std::string> amqp;
+  std::optional<std::string> management;
+  std::optional<std::string> metrics;
   std::optional<unsigned> shards;
+  std::optional<std::string> durability;
+  std::optional<std::string> memory_high_watermark;
+  std::optional<std::string> disk_free_limit;
   std::optional<std::string> log_level;
+  std::optional<std::string> log_format;
+  bool print_effective = false;  // The settings, instead of running.
   // What to print instead of running: help or version.
   std::string answer;
 };

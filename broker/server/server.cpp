@@ -1,74 +1,144 @@
 #include "broker/server/server.h"
 
-#include <csignal>
-#include <cstdio>
+#include <utility>
 
-#include <fmt/format.h>
-#include <sys/resource.h>
-#include <unistd.h>
-
-#include "base/log.h"
-#include "broker/server/data_dir.h"
-#include "broker/server/wiring.h"
-#include "broker/shard/broker.h"
-#include "net/event_loop.h"
+#include "broker/admin/administration.h"
+#include "broker/control/control_server.h"
+#include "broker/control/json.h"
+#include "broker/definitions/definitions.h"
+#include "broker/server/control_verbs.h"
+#include "broker/server/machine.h"
+#include "broker/server/resource_watch.h"
+#include "broker/store/data_dir.h"
 
 namespace wherry::broker {
 
 namespace {
 
-// A broker's limit is its connections: take what the system allows.
-void raise_descriptor_limit() {
-  rlimit limit{};
-  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == limit.rlim_max) return;
-  limit.rlim_cur = limit.rlim_max;
-  ::setrlimit(RLIMIT_NOFILE, &limit);
+WatchProbes probes_of(const Broker& broker, unsigned shards, const std::string& data_dir) {
+  WatchProbes probes;
+  probes.resident = resident_bytes;
+  probes.give_back = give_back_memory;
+  probes.disk_free = [data_dir] { return disk_free_bytes(data_dir); };
+  for (unsigned shard = 0; shard < shards; ++shard) {
+    probes.syncs.emplace_back([&broker, shard] { return broker.sync_began(shard); });
+  }
+  return probes;
 }
 
-int could_not_start(const Error& error) {
-  log::error("broker", "cannot start: {}", error.message);
-  return 1;
-}
-
-int wait_for_stop() {
-  net::EventLoop loop;
-  int signal = 0;
-  net::SignalWatch watch(loop, {SIGTERM, SIGINT}, [&](int number) {
-    signal = number;
-    loop.stop();
-  });
-  loop.run();
-  return signal;
+admin::AdministrationConfig administration_of(const Plan& plan, const std::filesystem::path& data_dir) {
+  admin::AdministrationConfig config;
+  config.management = plan.management;
+  config.metrics = plan.metrics;
+  config.desk.node = "wherry@" + host_name();
+  config.desk.version = WHERRY_VERSION;
+  config.desk.data_dir = data_dir.string();
+  config.desk.memory_limit = plan.watch.memory_mark;
+  config.desk.disk_free_limit = plan.watch.disk_free_limit;
+  config.desk.resident = resident_bytes;
+  config.desk.disk_free = [data_dir] { return data_dir.empty() ? 0 : disk_free_bytes(data_dir).value_or(0); };
+  return config;
 }
 
 }  // namespace
 
-int run_server(const Options& options) {
-  // Blocked from the start for the threads to come; the loop below is the one that hears of them.
-  std::signal(SIGPIPE, SIG_IGN);
-  raise_descriptor_limit();
-  auto plan = make_plan(options);
-  if (!plan) return could_not_start(plan.error());
-  log::set_level(plan->log_level);
-  auto data = DataDir::open(plan->data_dir);
-  if (!data) return could_not_start(data.error());
+// In the order in which they are needed: the first is the last to go.
+struct Server::Impl {
+  unsigned shards = 1;
+  std::filesystem::path data_path;
+  std::unique_ptr<DataDir> data;
+  std::unique_ptr<Definitions> definitions;
+  std::unique_ptr<Broker> broker;
+  std::unique_ptr<ResourceWatch> watch;
+  std::unique_ptr<admin::Administration> administration;
+  // What the definitions' thread has posted to the loop may come after the verbs are gone.
+  std::shared_ptr<std::unique_ptr<ControlVerbs>> verbs = std::make_shared<std::unique_ptr<ControlVerbs>>();
+  std::unique_ptr<control::ControlServer> operators;
 
-  Broker broker(std::move(plan->broker));
-  if (auto started = broker.start(plan->amqp); !started) return could_not_start(started.error());
-  std::printf("wherry-broker ready amqp=%s data=%s shards=%u pid=%d\n", broker.address().text().c_str(),
-              (*data)->path().c_str(), plan->shards, ::getpid());
-  std::fflush(stdout);
-  log::info("broker", "ready on {}, {} shard(s), data in {}", broker.address().text(), plan->shards,
-            (*data)->path().string());
+  ~Impl() { verbs->reset(); }
 
-  const int signal = wait_for_stop();
-  // A second signal is for those who cannot wait.
-  std::signal(SIGTERM, SIG_DFL);
-  std::signal(SIGINT, SIG_DFL);
-  log::info("broker", "stopping on {}", signal == SIGINT ? "SIGINT" : "SIGTERM");
-  broker.stop();
-  log::info("broker", "stopped");
-  return 0;
+  Result<void> keep(Plan& plan) {
+    auto opened = DataDir::open(plan.data_dir);
+    if (!opened) return tl::unexpected(opened.error());
+    data = std::move(*opened);
+    data_path = data->path();
+    auto known = Definitions::open(data_path / "definitions.sqlite");
+    if (!known) return tl::unexpected(known.error());
+    definitions = std::move(*known);
+    plan.broker.definitions = definitions.get();
+    return {};
+  }
+
+  Result<void> serve_operators(net::EventLoop& loop) {
+    *verbs = std::make_unique<ControlVerbs>(*broker, *administration, loop);
+    auto listening = control::ControlServer::listen(loop, data_path / control::socket_name,
+                                                    [verbs = verbs](const amqp::Table& request, control::Reply reply) {
+                                                      if (*verbs) (*verbs)->answer(request, std::move(reply));
+                                                    });
+    if (!listening) return tl::unexpected(listening.error());
+    operators = std::move(*listening);
+    return {};
+  }
+};
+
+Server::Server(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+
+Server::~Server() {
+  stop();
+}
+
+Result<std::unique_ptr<Server>> Server::start(Plan plan, ServerHost host) {
+  auto impl = std::make_unique<Impl>();
+  impl->shards = plan.shards;
+  if (!plan.data_dir.empty()) {
+    if (auto kept = impl->keep(plan); !kept) return tl::unexpected(kept.error());
+  }
+  const std::shared_ptr<Alarms> alarms = plan.broker.alarms;
+  plan.broker.on_failure = std::move(host.on_failure);
+  plan.broker.on_committed = [&loop = host.loop, verbs = impl->verbs] {
+    loop.post([verbs] {
+      if (*verbs) (*verbs)->on_committed();
+    });
+  };
+  impl->broker = std::make_unique<Broker>(std::move(plan.broker));
+  if (auto started = impl->broker->start(plan.amqp); !started) return tl::unexpected(started.error());
+  auto administration = admin::Administration::start(*impl->broker, administration_of(plan, impl->data_path));
+  if (!administration) return tl::unexpected(administration.error());
+  impl->administration = std::move(*administration);
+  if (impl->data) {
+    const std::string data_dir = impl->data_path.string();
+    impl->watch = std::make_unique<ResourceWatch>(plan.watch, probes_of(*impl->broker, impl->shards, data_dir), alarms);
+    impl->watch->start();
+    if (auto serving = impl->serve_operators(host.loop); !serving) return tl::unexpected(serving.error());
+  }
+  return std::unique_ptr<Server>(new Server(std::move(impl)));
+}
+
+net::Address Server::address() const {
+  return impl_->broker->address();
+}
+const std::filesystem::path& Server::data_dir() const {
+  return impl_->data_path;
+}
+unsigned Server::shards() const {
+  return impl_->shards;
+}
+Broker& Server::broker() {
+  return *impl_->broker;
+}
+
+std::optional<net::Address> Server::management() const {
+  return impl_->administration->management();
+}
+std::optional<net::Address> Server::metrics() const {
+  return impl_->administration->metrics();
+}
+
+void Server::stop(std::string_view reason) {
+  impl_->operators.reset();
+  impl_->verbs->reset();
+  impl_->administration.reset();
+  impl_->broker->stop(reason);
 }
 
 }  // namespace wherry::broker

@@ -2,10 +2,13 @@
 
 #include <fmt/format.h>
 
+#include "base/units.h"
 #include "broker/auth/password_hash.h"
-#include "broker/server/data_dir.h"
-#include "broker/settings/broker_settings.h"
+#include "broker/server/machine.h"
+#include "broker/store/data_dir.h"
+#include "broker/store/disk_store.h"
 #include "broker/store/memory_store.h"
+#include "broker/store/posix_vfs.h"
 
 namespace wherry::broker {
 
@@ -49,45 +52,148 @@ UserSettings guest(const std::vector<VhostSettings>& vhosts) {
   return user;
 }
 
+Durability to_durability(DurabilitySetting setting) {
+  switch (setting) {
+    case DurabilitySetting::sync:
+      return Durability::sync;
+    case DurabilitySetting::os:
+      return Durability::os;
+    case DurabilitySetting::none:
+      break;
+  }
+  return Durability::none;
+}
+
+std::uint64_t to_bytes(const MemoryMark& mark) {
+  if (mark.bytes) return *mark.bytes;
+  return static_cast<std::uint64_t>(mark.share * static_cast<double>(memory_there_is()));
+}
+
+// The command line over what the settings say.
+Result<void> take_options(const Options& options, BrokerSettings& settings) {
+  if (options.durability) {
+    auto durability = parse_durability(*options.durability);
+    if (!durability) return fail(fmt::format("--durability: {}", durability.error().message));
+    settings.durability = *durability;
+  }
+  if (options.memory_high_watermark) {
+    auto mark = parse_memory_mark(*options.memory_high_watermark);
+    if (!mark) return fail(fmt::format("--memory-high-watermark: {}", mark.error().message));
+    settings.memory_high_watermark = *mark;
+  }
+  if (options.disk_free_limit) {
+    auto limit = parse_size(*options.disk_free_limit);
+    if (!limit) return fail(fmt::format("--disk-free-limit: {}", limit.error().message));
+    settings.disk_free_limit = *limit;
+  }
+  return {};
+}
+
 }  // namespace
 
-amqp::Table server_properties() {
+namespace {
+
+std::string refusal(const DiskError& error) {
+  if (error.code == std::errc::not_supported) {
+    return error.message + "; start the version of Wherry that wrote it, or give --data-dir another directory";
+  }
+  return error.message;
+}
+
+DiskStore::Options store_options(const StoreSettings& settings) {
+  DiskStore::Options options;
+  options.log_file_bytes = settings.log_file_size;
+  options.log_budget_bytes = settings.log_budget;
+  options.memory_budget_bytes = settings.memory_budget;
+  options.dead_bytes_allowed = settings.garbage_limit;
+  return options;
+}
+
+Result<std::unique_ptr<MessageStore>> open_store(const std::shared_ptr<PosixVfs>& disk, DiskStore::Options options,
+                                                 StoreOwner owner) {
+  DiskStore::Owner told;
+  told.post = std::move(owner.post);
+  told.failed = [failed = std::move(owner.failed)](const DiskError& error) { failed(error.message); };
+  told.full = std::move(owner.full);
+  auto store = DiskStore::open(*disk, std::move(options), std::move(told));
+  if (!store) return fail("message store: " + refusal(store.error()));
+  return std::unique_ptr<MessageStore>(std::move(*store));
+}
+
+}  // namespace
+
+amqp::Table server_properties(const ProductSettings& product) {
   amqp::Table capabilities;
   for (const char* name : {"publisher_confirms", "exchange_exchange_bindings", "basic.nack", "consumer_cancel_notify",
-                           "consumer_priorities", "authentication_failure_close", "per_consumer_qos"}) {
+                           "connection.blocked", "consumer_priorities", "authentication_failure_close",
+                           "per_consumer_qos", "direct_reply_to"}) {
     capabilities.set(name, true);
   }
+  // What no client library looks for: capabilities are RabbitMQ's, name for name.
+  amqp::Table extensions;
+  extensions.set("message_deduplication", true);
   amqp::Table properties;
   properties.set("capabilities", std::move(capabilities));
-  properties.set("product", "Wherry");
-  properties.set("version", WHERRY_VERSION);
+  properties.set("extensions", std::move(extensions));
+  properties.set("product", product.name.value_or("Wherry"));
+  properties.set("version", product.version.value_or(WHERRY_VERSION));
   properties.set("platform", "C++20");
   properties.set("information", "A task queue for C++ services with its broker built in");
   return properties;
 }
 
+Result<ConfiguredSettings> read_settings_again(const Options& options) {
+  auto settings = load_broker_settings(options.config);
+  if (!settings) return tl::unexpected(settings.error());
+  return std::move(settings->policies);
+}
+
 Result<Plan> make_plan(const Options& options) {
   auto settings = load_broker_settings(options.config);
   if (!settings) return tl::unexpected(settings.error());
+  return make_plan(options, std::move(*settings));
+}
 
+Result<Plan> make_plan(const Options& options, BrokerSettings settings) {
   Plan plan;
-  auto address = net::parse_address(options.amqp.value_or(settings->amqp), 5672);
+  auto address = net::parse_address(options.amqp.value_or(settings.amqp), 5672);
   if (!address) return fail((options.amqp ? "--amqp: " : "listen.amqp: ") + address.error().message);
   plan.amqp = *address;
-  if (options.data_dir) settings->data_dir = options.data_dir;
-  plan.data_dir = settings->data_dir ? std::filesystem::path(*settings->data_dir) : DataDir::default_path();
-  plan.log_level = settings->log_level;
+  const auto listen = [&](const char* name, const std::optional<std::string>& option,
+                          const std::optional<std::string>& setting, std::uint16_t port,
+                          std::optional<net::Address>& into) -> Result<void> {
+    const std::optional<std::string>& given = option ? option : setting;
+    if (!given) return {};
+    auto parsed = net::parse_address(*given, port);
+    if (!parsed) return fail(fmt::format("{}{}: {}", option ? "--" : "listen.", name, parsed.error().message));
+    into = *parsed;
+    return {};
+  };
+  if (auto done = listen("management", options.management, settings.management, 15672, plan.management); !done) {
+    return tl::unexpected(done.error());
+  }
+  if (auto done = listen("metrics", options.metrics, settings.metrics, 15692, plan.metrics); !done) {
+    return tl::unexpected(done.error());
+  }
+  if (options.data_dir) settings.data_dir = options.data_dir;
+  plan.data_dir = settings.data_dir ? std::filesystem::path(*settings.data_dir) : DataDir::default_path();
+  plan.log_level = settings.log_level;
   if (options.log_level && !log::parse_level(*options.log_level, plan.log_level)) {
     return fail(fmt::format("--log-level: '{}' is none of debug, info, warning, error, off", *options.log_level));
   }
-  plan.shards = options.shards.value_or(settings->shards);
+  plan.log_format = settings.log_format;
+  if (options.log_format && !log::parse_format(*options.log_format, plan.log_format)) {
+    return fail(fmt::format("--log-format: '{}' is neither text nor json", *options.log_format));
+  }
+  plan.shards = options.shards.value_or(settings.shards);
   if (plan.shards < 1 || plan.shards > most_shards) {
     return fail(fmt::format("{}: a number from 1 to {}", options.shards ? "--shards" : "shards", most_shards));
   }
+  if (auto taken = take_options(options, settings); !taken) return tl::unexpected(taken.error());
 
   std::vector<UserSpec> users;
-  if (settings->users.empty()) users.push_back(to_user(guest(settings->vhosts)));
-  for (const UserSettings& each : settings->users) users.push_back(to_user(each));
+  if (settings.users.empty()) users.push_back(to_user(guest(settings.vhosts)));
+  for (const UserSettings& each : settings.users) users.push_back(to_user(each));
   auto built = Users::build(std::move(users));
   if (!built) return tl::unexpected(built.error());
 
@@ -95,15 +201,34 @@ Result<Plan> make_plan(const Options& options) {
   broker.shards = plan.shards;
   broker.users = *built;
   broker.vhosts.clear();
-  for (const VhostSettings& vhost : settings->vhosts) {
+  for (const VhostSettings& vhost : settings.vhosts) {
     broker.vhosts.push_back(vhost.name);
     broker.entities.push_back(to_entities(vhost));
   }
-  broker.session.amqp.properties = server_properties();
-  broker.session.amqp.tuning = {settings->channel_max, settings->frame_max, settings->heartbeat_s};
-  broker.session.amqp.max_message_size = settings->max_message_size;
-  broker.make_store = [](unsigned) { return std::make_unique<MemoryStore>(); };
+  broker.settings = std::move(settings.policies);
+  broker.session.amqp.properties = server_properties(settings.product);
+  broker.session.amqp.tuning = {settings.channel_max, settings.frame_max, settings.heartbeat_s};
+  broker.session.amqp.max_message_size = settings.max_message_size;
+  broker.durability = to_durability(settings.durability);
+  broker.consumer_timeout_ms = static_cast<std::uint64_t>(settings.consumer_timeout.count());
+  plan.watch.memory_mark = to_bytes(settings.memory_high_watermark);
+  plan.watch.disk_free_limit = settings.disk_free_limit;
+  plan.watch.data_dir = plan.data_dir.string();
+  plan.watch.stall_warning = settings.disk_stall_warning;
+  broker.make_store = [disk = std::make_shared<PosixVfs>(), options = store_options(settings.store),
+                       folder = plan.data_dir.string()](unsigned shard, StoreOwner owner) {
+    DiskStore::Options own = options;
+    own.folder = fmt::format("{}/shard-{}", folder, shard);
+    return open_store(disk, std::move(own), std::move(owner));
+  };
   return plan;
+}
+
+void keep_in_memory(Plan& plan) {
+  plan.data_dir.clear();
+  plan.broker.make_store = [](unsigned, const StoreOwner&) -> Result<std::unique_ptr<MessageStore>> {
+    return std::make_unique<MemoryStore>();
+  };
 }
 
 }  // namespace wherry::broker

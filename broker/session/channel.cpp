@@ -3,14 +3,33 @@
 #include <algorithm>
 
 #include "base/log.h"
+#include "base/reflect.h"
+#include "base/utf8.h"
 #include "broker/session/channel_impl.h"
 
 namespace wherry::broker {
 
 using amqp::ReplyCode;
 
-Channel::Channel(Session& session, std::uint16_t number, std::uint32_t incarnation)
-    : session_(session), number_(number), incarnation_(incarnation) {}
+namespace {
+
+// Nothing to do for methods without text. basic.publish does not come this way: its names have to be those of
+// something.
+template <class M>
+bool texts_are_utf8(const M& method) {
+  auto fine = []<class T>(const T& field) {
+    if constexpr (std::is_same_v<T, std::string_view>) return is_utf8(field);
+    return true;
+  };
+  return std::apply([&](const auto&... field) { return (fine(field) && ...); }, reflect::tie(method));
+}
+
+}  // namespace
+
+Channel::Channel(Session& session, std::uint16_t number, std::uint32_t incarnation, Taken taken)
+    : session_(session), number_(number), incarnation_(incarnation), taken_(std::move(taken)) {
+  ++session_.host().counts().channels_opened;
+}
 
 Channel::~Channel() {
   end();
@@ -22,33 +41,65 @@ void Channel::on(const M&) {
 }
 
 void Channel::on_method(const amqp::Method& method) {
-  std::visit([this](const auto& each) { on(each); }, method);
+  std::visit(
+      [this](const auto& each) {
+        if (!texts_are_utf8(each)) {
+          return session_.connection().close({ReplyCode::frame_error, "Malformed UTF-8 in shortstr", {}, true});
+        }
+        on(each);
+      },
+      method);
 }
 
 void Channel::end() {
+  Departures departures;
+  end(departures);
+  departures.tell(session_.host(), session_.connection().lost());
+  forget_consumers();
+}
+
+void Channel::end(Departures& into) {
   if (ended_) return;
   ended_ = true;
+  ShardCounts& counts = session_.host().counts();
+  ++counts.channels_closed;
+  counts.closed += std::exchange(counts_, {});
+  taken_ = {};
   alive_.reset();
   parked_.clear();
-  struct Leaving {
-    QueueEntryRef queue;
-    std::vector<ConsumerKey> consumers;
-    std::vector<Position> unsettled;
-  };
-  std::map<QueueId, Leaving> queues;
-  for (auto& [tag, subscription] : subscriptions_) {
-    Leaving& leaving = queues[subscription->queue->id];
-    leaving.queue = subscription->queue;
-    leaving.consumers.push_back(subscription->number);
+  stop_replies();
+  if (transaction_) unsettled_.put_back(std::exchange(transaction_, nullptr)->abandon());
+  for (auto& [tag, subscription] : subscriptions_) into.add(subscription->queue, subscription->number);
+  for (Unsettled::Entry& entry : unsettled_.take_all()) into.add(std::move(entry));
+}
+
+ChannelInfo Channel::info() const {
+  ChannelInfo info;
+  info.number = number_;
+  info.incarnation = incarnation_;
+  info.confirming = confirming_;
+  info.transactional = transaction_ != nullptr;
+  info.unacknowledged = unsettled_.count();
+  info.unconfirmed = confirming_ ? confirms_.open() : 0;
+  info.uncommitted = transaction_ ? transaction_->held() : 0;
+  info.prefetch = consumer_prefetch_;
+  info.global_prefetch = prefetch_;
+  info.counts = counts_;
+  for (const auto& [tag, subscription] : subscriptions_) {
+    info.consumers.push_back({subscription->number, subscription->queue, subscription->options});
   }
-  for (Unsettled::Entry& entry : unsettled_.take_all()) {
-    Leaving& leaving = queues[entry.queue->id];
-    leaving.unsettled.push_back(entry.position);
-    leaving.queue = std::move(entry.queue);
+  return info;
+}
+
+ExchangeCounts& Channel::counts_of(std::string_view exchange) {
+  if (!exchange_counts_ || counted_exchange_ != exchange) {
+    exchange_counts_ = session_.host().exchange_counts(session_.vhost(), exchange);
+    counted_exchange_ = exchange;
   }
-  for (auto& [id, leaving] : queues) {
-    session_.host().leave(leaving.queue, std::move(leaving.consumers), std::move(leaving.unsettled));
-  }
+  return *exchange_counts_;
+}
+
+void Channel::forget_consumers() {
   subscriptions_.clear();
 }
 
@@ -65,6 +116,20 @@ AmqpResult<void> Channel::check_exchange(Access access, std::string_view exchang
 
 AmqpResult<void> Channel::check_queue(Access access, std::string_view queue) const {
   return check(access, "queue", queue);
+}
+
+bool Channel::is_topic(std::string_view exchange) const {
+  return session_.vhost()->read([&](const Vhost& topology) { return topology.exchange_type(exchange) == "topic"; });
+}
+
+AmqpResult<void> Channel::check_topic(Access access, std::string_view exchange, std::string_view routing_key) const {
+  const User& user = session_.user();
+  const std::string& vhost = session_.vhost()->name();
+  if (!user.has_topic_permission(vhost, exchange) || !is_topic(exchange)) return {};
+  if (user.may_topic(access, vhost, exchange, routing_key)) return {};
+  return amqp_fail(ReplyCode::access_refused,
+                   fmt::format("access to topic '{}' in exchange '{}' in vhost '{}' refused for user '{}'", routing_key,
+                               exchange, vhost, user.name()));
 }
 
 AmqpResult<std::string> Channel::resolve(std::string_view queue) const {
@@ -98,14 +163,21 @@ bool Channel::deliver(Subscription& to, const Delivery& delivery) {
     if (!window_open) wait_for_window();
     return false;
   }
-  const std::uint64_t tag = to.no_ack ? unsettled_.pass() : unsettled_.add(to.queue, to.number, delivery.position);
+  const std::uint64_t tag = to.no_ack ? unsettled_.pass() : unsettled_.add(to.queue, to.number, delivery.id());
   amqp::BasicDeliver method;
   method.consumer_tag = to.tag;
   method.delivery_tag = tag;
   method.redelivered = delivery.redelivered;
   method.exchange = delivery.message->exchange();
   method.routing_key = delivery.message->routing_key();
-  send_message(method, *delivery.message);
+  const std::size_t unsent = session_.unsent();
+  ToldCounts counts;
+  if (delivery.delivery_count > 0 && to.tells_count) counts.returned = delivery.delivery_count;
+  if (delivery.redelivered && to.tells_lost) counts.lost = delivery.lost_count;
+  send_message(method, *delivery.message, counts);
+  ++(to.no_ack ? counts_.delivered_no_ack : counts_.delivered);
+  if (delivery.redelivered) ++counts_.redelivered;
+  session_.delivered(session_.unsent() - unsent);
   return true;
 }
 
@@ -137,20 +209,26 @@ void Channel::resume_parked() {
 }
 
 void Channel::queue_deleted(Subscription& subscription) {
-  unsettled_.forget(subscription.queue);
+  // What it holds stays unsettled: the client may ack it still, and until then it counts for the channel's prefetch.
   std::erase(parked_, &subscription);
   auto node = subscriptions_.extract(subscription.tag);
-  if (session_.has_capability("consumer_cancel_notify")) {
-    send(amqp::BasicCancel{.consumer_tag = node.key(), .nowait = true});
+  if (deleting_) {
+    deleting_->push_back(node.key());
+  } else {
+    tell_cancelled(node.key());
   }
-  // What was unsettled in the queue has made room under the channel's prefetch.
-  resume_parked();
+}
+
+void Channel::tell_cancelled(const std::string& consumer_tag) {
+  if (!session_.has_capability("consumer_cancel_notify")) return;
+  send(amqp::BasicCancel{.consumer_tag = consumer_tag, .nowait = true});
 }
 
 // --- confirms --------------------------------------------------------------------------------------------------------
 
 void Channel::on_published(std::uint64_t tag, bool accepted) {
   confirms_.answer(tag, accepted);
+  if (once_.waits()) once_.answered(tag, accepted);
   ask_confirm_flush();
 }
 
@@ -162,12 +240,20 @@ void Channel::ask_confirm_flush() {
 void Channel::flush_confirms() {
   confirm_flush_asked_ = false;
   if (ended_) return;
-  confirms_.flush(session_.host().durable(), {[this](std::uint64_t tag, bool multiple) {
-                                                send(amqp::BasicAck{tag, multiple});
-                                              },
-                                              [this](std::uint64_t tag) {
-                                                send(amqp::BasicNack{tag, false, false});
-                                              }});
+  if (transaction_) {
+    confirms_.flush(session_.host().durable(),
+                    {[this](std::uint64_t tag, bool multiple) { committed(tag, multiple, true); },
+                     [this](std::uint64_t tag) { committed(tag, false, false); }});
+    if (ended_) return;
+  } else {
+    confirms_.flush(session_.host().durable(), {[this](std::uint64_t tag, bool multiple) {
+                                                  send(amqp::BasicAck{tag, multiple});
+                                                },
+                                                [this](std::uint64_t tag) {
+                                                  send(amqp::BasicNack{tag, false, false});
+                                                }});
+    counts_.confirmed = confirms_.acked();
+  }
   if (confirms_.waits_for_store()) {
     confirm_flush_asked_ = true;
     session_.flush_confirms_when_durable(*this);

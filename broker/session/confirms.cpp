@@ -9,6 +9,7 @@ namespace wherry::broker {
 std::uint64_t Confirms::add(unsigned far, Lsn durable_at, bool refused) {
   entries_.push_back({durable_at, far, refused, false});
   changed_ = changed_ || far == 0;
+  ++open_;
   return first_ + entries_.size() - 1;
 }
 
@@ -37,11 +38,13 @@ void Confirms::flush(Lsn durable, const Writer& write) {
   std::uint64_t run_end = 0;    // Highest tag of the run that is to be acked, 0 for none.
   std::uint64_t run_count = 0;  // How many of it were not answered before.
   auto end_run = [&] {
+    acked_ += run_count;
     if (run_count > 0) write.ack(run_end, run_count > 1);
     run_end = run_count = 0;
   };
   while (!entries_.empty() && (entries_.front().answered || complete(entries_.front()))) {
     const Entry& entry = entries_.front();
+    if (!entry.answered) --open_;
     if (!entry.answered && entry.refused) {
       end_run();
       write.nack(first_);
@@ -60,9 +63,11 @@ void Confirms::flush(Lsn durable, const Writer& write) {
     waits(entry);
     if (!complete(entry)) continue;
     entry.answered = true;
+    --open_;
     if (entry.refused) {
       write.nack(first_ + i);
     } else {
+      ++acked_;
       write.ack(first_ + i, false);
     }
   }

@@ -17,6 +17,9 @@ class Confirms {
  public:
   // The tag of the next publish: 1, 2, 3, ...
   std::uint64_t next_tag() const { return first_ + entries_.size(); }
+  // Publishes that are not answered yet.
+  std::size_t open() const { return open_; }
+  std::uint64_t acked() const { return acked_; }  // So far.
 
   // A publish with next_tag(). far: answers that are still to come through answer(). Returns its tag.
   std::uint64_t add(unsigned far, Lsn durable_at, bool refused);
@@ -42,8 +45,10 @@ class Confirms {
   };
   std::deque<Entry> entries_;
   std::uint64_t first_ = 1;  // Tag of entries_.front().
-  bool changed_ = false;     // Whether a flush could find anything.
-  Lsn waiting_for_ = 0;      // The lowest Lsn that an otherwise complete publish waits for; 0 for none.
+  std::size_t open_ = 0;
+  std::uint64_t acked_ = 0;
+  bool changed_ = false;  // Whether a flush could find anything.
+  Lsn waiting_for_ = 0;   // The lowest Lsn that an otherwise complete publish waits for; 0 for none.
 };
 
 }  // namespace wherry::broker

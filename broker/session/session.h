@@ -2,8 +2,11 @@
 //
 // Driven by its owner (the shard's endpoint): receive() with bytes, on_time(), on_writable(), on_turn_end(). It writes
 // to the output buffer and tells the owner through SessionOwner. A request whose answer comes from another shard holds
-// the connection's input until then, so that what a client sends is done in the order it was sent. Threads: its
-// shard's. Errors: the peer's become closes; nothing is thrown.
+// the connection's input until then, so that what a client sends is done in the order it was sent. Input is also held
+// at a publish that meets the gate closed, until it opens, and while a client leaves too many answers unread.
+// What tells of a change of the topology is written, but held back with everything behind it until the change is on the
+// disk: the next request is handled meanwhile, and many changes share a sync.
+// Threads: its shard's. Errors: the peer's become closes; nothing is thrown.
 #pragma once
 
 #include <deque>
@@ -15,6 +18,7 @@
 
 #include "broker/session/channel.h"
 #include "broker/session/host.h"
+#include "broker/session/session_info.h"
 #include "protocol/amqp/connection.h"
 
 namespace wherry::broker {
@@ -23,14 +27,20 @@ struct SessionConfig {
   amqp::ServerConfig amqp;
   // Unsent bytes above which deliveries to this connection wait for its socket.
   std::size_t write_window_bytes = 1u << 20;
+  // Unsent bytes of answers above which the connection's input waits for its socket.
+  std::size_t unread_answers_bytes = 1u << 20;
+  // Unsent bytes above which direct replies are dropped: nothing else could be done with them.
+  std::size_t unread_replies_bytes = 64u << 20;
 };
 
 class SessionOwner {
  public:
   virtual void on_output() = 0;        // There is something to write.
   virtual void on_input_wanted() = 0;  // receive() stopped early and would go on now.
+  virtual void on_gate_met() = 0;      // Call on_gate_changed() whenever it has.
   virtual void at_turn_end() = 0;      // Call on_turn_end() when this turn ends.
-  virtual void when_durable() = 0;  // Call on_turn_end() at the end of the turn in which the store's durable() moved.
+  virtual void when_durable() = 0;    // Call on_turn_end() at the end of the turn in which the store's durable() moved.
+  virtual void when_committed() = 0;  // Call on_committed() when Host::committed() has moved, while awaits_commit().
 
  protected:
   ~SessionOwner() = default;
@@ -55,22 +65,53 @@ class Session final : public amqp::ServerEvents {
   void on_turn_end();
   // The broker stops: connection.close 320.
   void shut_down(std::string_view reason);
+  // Somebody wants it closed: 320 with that text.
+  void force_close(std::string text);
   bool finished() const { return connection_->finished(); }
-  bool waiting() const { return waiting_ > 0; }  // Input is held until another shard has answered.
+  // It finished because the client closed the connection, and the client has the answer: closing the socket is its
+  // part.
+  bool client_closed() const { return client_closed_; }
+  // Input is held: receive() takes nothing until on_input_wanted().
+  bool waiting() const { return waiting_ > 0 || at_gate_ || drowning_ || ahead_; }
+  // The owner does not read for reasons of its own: silence is not the client's.
+  void pause() { connection_->hold(); }
+  bool at_gate() const { return at_gate_; }
+  void on_gate_changed();
+  // Output is held back until a change is committed: a finished session must not go before it was written.
+  bool awaits_commit() const { return !uncommitted_.empty(); }
+  void on_committed();
   void on_published(const PublishTicket& ticket, bool accepted);
+  void on_reply(const ReplyAddress& to, const SharedVhostRef& vhost, const Message& message);
+
+  // --- for those who look at it ---
+  ConnectionInfo info() const;
+  void add_counts(ChannelCounts& into) const;  // Of its channels that are open.
 
   // --- for its channels ---
   ConnectionId id() const { return id_; }
   Host& host() { return host_; }
   amqp::Connection& connection() { return *connection_; }
   const SharedVhostRef& vhost() const { return vhost_; }
-  const User& user() const { return *user_; }
+  std::string_view user_name() const { return user_ ? std::string_view(user_->name()) : std::string_view(); }
+  // As it is now: what it may do can change. One that is gone keeps what it had until its connections are closed.
+  const User& user() {
+    if (host_.users().version() != user_version_) follow_user();
+    return *user_;
+  }
+  std::uint64_t user_version() const { return host_.users().version(); }
   bool has_capability(std::string_view name) const;
   bool window_open() const { return out_.size() < config_.write_window_bytes; }
+  std::size_t unsent() const { return out_.size(); }
+  // False: its client leaves too much unread for one more direct reply, which is dropped.
+  bool takes_replies();
+  void delivered(std::size_t bytes) { delivered_ += bytes; }  // Of what was written, this was no answer.
   void touch() { owner_.on_output(); }
   void flush_confirms_of(Channel& channel);            // When the turn ends.
   void flush_confirms_when_durable(Channel& channel);  // When the store has come further.
   void own(const QueueEntryRef& exclusive_queue);
+  // What is written from here on is not sent before this change of the topology is kept; or before this queue is.
+  void await_commit(std::uint64_t change);
+  void await_commit(QueueEntry& queue);
   // Channel::on_writable() when the window has opened, each channel in its turn.
   void wait_for_window(Channel& channel) { waiting_for_window_.push_back(&channel); }
 
@@ -92,6 +133,9 @@ class Session final : public amqp::ServerEvents {
  private:
   Login on_login(std::string_view mechanism, std::string_view response, const amqp::Table& properties) override;
   AmqpResult<void> on_open(std::string_view virtual_host, const amqp::Tuning& agreed) override;
+  AmqpResult<void> on_channel_open(std::uint16_t channel) override;
+  void follow_user();
+  AmqpResult<void> take_quotas(std::string_view virtual_host);
   void on_method(std::uint16_t channel, const amqp::Method& method) override;
   void on_content(std::uint16_t channel, const amqp::Method& method, const amqp::ContentHeader& header) override;
   void on_body(std::uint16_t channel, std::string_view fragment) override;
@@ -100,16 +144,30 @@ class Session final : public amqp::ServerEvents {
   void on_ended(const Ended& why) override;
   void on_update_secret(const amqp::ConnectionUpdateSecret& method);
   void answered();
+  void want_input();
+  void meet_gate(std::uint16_t channel);
+  void tell_alarm();
+  void check_unread();
+  void end_channels();
   Channel* find(std::uint16_t number);
 
   const SessionConfig& config_;
   Host& host_;
+  const PublisherGate& gate_;
   SessionOwner& owner_;
   OutputBuffer& out_;
   const ConnectionId id_;
   const Peer peer_;
   UserRef user_;
+  std::uint64_t user_version_ = 0;  // Of the directory, when user_ was looked up.
   SharedVhostRef vhost_;
+  std::string mechanism_;
+  amqp::Table client_properties_;
+  std::uint64_t connected_ms_;
+  bool counted_ = false;  // In connections_opened.
+  UserQuotaRef user_quota_;
+  Taken of_vhost_;  // This connection, while it is open.
+  Taken of_user_;
   std::vector<std::string> capabilities_;  // Those the client says it has.
   std::map<std::uint16_t, std::unique_ptr<Channel>> channels_;
   std::vector<std::unique_ptr<Channel>> retired_;  // Closed in this turn; destroyed at its end.
@@ -120,6 +178,21 @@ class Session final : public amqp::ServerEvents {
   std::vector<Channel*> confirming_;         // Channels with confirms to look at when the turn ends.
   unsigned waiting_ = 0;                     // Answers from other shards that are still to come.
   bool receiving_ = false;
+  bool at_gate_ = false;           // A publish met the gate closed.
+  bool drops_replies_ = false;     // Said so in the log.
+  bool told_blocked_ = false;      // connection.blocked was said, unblocked not yet.
+  bool drowning_ = false;          // The client leaves its answers unread.
+  bool client_closed_ = false;     // Said by client_closed().
+  bool ahead_ = false;             // Too many changes wait for the disk.
+  bool shutting_down_ = false;     // Input is discarded but for the client's last word: it is not held any more.
+  bool ending_ = false;            // The connection ends: its channels have given back what they had.
+  std::uint64_t output_from_ = 0;  // out_.total() when it was last nearly empty.
+  std::size_t delivered_ = 0;      // Bytes of deliveries since.
+  struct Uncommitted {
+    std::uint64_t change;
+    std::uint64_t from;  // Of out_.total().
+  };
+  std::vector<Uncommitted> uncommitted_;                    // Both grow.
   std::shared_ptr<char> alive_ = std::make_shared<char>();  // Gone when the session has ended: late answers see it.
   std::unique_ptr<amqp::Connection> connection_;            // Last: it calls the rest.
 };

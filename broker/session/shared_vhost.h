@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "broker/routing/vhost.h"
+#include "broker/session/quota.h"
 
 namespace wherry::broker {
 
@@ -21,6 +22,8 @@ class SharedVhost {
 
   const std::string& name() const { return name_; }
   std::uint64_t version() const { return version_.load(std::memory_order_acquire); }
+  // Of all shards; a part of the vhost's life, so whoever holds one of it holds the vhost.
+  Quota& connections() { return connections_; }
 
   template <class F>
   auto read(F&& f) const {
@@ -44,6 +47,7 @@ class SharedVhost {
   mutable std::shared_mutex mutex_;
   Vhost vhost_;
   std::atomic<std::uint64_t> version_;
+  Quota connections_;
 };
 using SharedVhostRef = std::shared_ptr<SharedVhost>;
 

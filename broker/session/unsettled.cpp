@@ -4,8 +4,8 @@
 
 namespace wherry::broker {
 
-std::uint64_t Unsettled::add(QueueEntryRef queue, ConsumerKey consumer, Position position) {
-  entries_.push_back({++last_tag_, std::move(queue), consumer, position, false});
+std::uint64_t Unsettled::add(QueueEntryRef queue, ConsumerKey consumer, const DeliveryId& delivery) {
+  entries_.push_back({++last_tag_, std::move(queue), consumer, delivery.position, delivery.count, false});
   ++open_;
   if (consumer != 0) ++consumed_;
   return last_tag_;
@@ -21,6 +21,17 @@ void Unsettled::drop_settled_front() {
   while (!entries_.empty() && entries_.front().settled) entries_.pop_front();
 }
 
+Unsettled::Entry* Unsettled::find(std::uint64_t tag) {
+  if (entries_.empty() || tag < entries_.front().tag || tag > entries_.back().tag) return nullptr;
+  // Where no delivery went without an ack, its place follows from its tag.
+  const std::uint64_t place = tag - entries_.front().tag;
+  if (place < entries_.size() && entries_[place].tag == tag)
+    return entries_[place].settled ? nullptr : &entries_[place];
+  auto found = std::lower_bound(entries_.begin(), entries_.end(), tag,
+                                [](const Entry& entry, std::uint64_t wanted) { return entry.tag < wanted; });
+  return found->tag == tag && !found->settled ? &*found : nullptr;
+}
+
 bool Unsettled::take(std::uint64_t tag, bool multiple, std::vector<Entry>& into) {
   if (multiple) {
     if (tag == 0) {
@@ -28,9 +39,7 @@ bool Unsettled::take(std::uint64_t tag, bool multiple, std::vector<Entry>& into)
       return true;
     }
     // RabbitMQ takes "multiple up to a tag" for an error when that tag itself is not open.
-    auto found = std::lower_bound(entries_.begin(), entries_.end(), tag,
-                                  [](const Entry& entry, std::uint64_t wanted) { return entry.tag < wanted; });
-    if (found == entries_.end() || found->tag != tag || found->settled) return false;
+    if (find(tag) == nullptr) return false;
     while (!entries_.empty() && entries_.front().tag <= tag) {
       Entry& front = entries_.front();
       if (!front.settled) {
@@ -42,11 +51,10 @@ bool Unsettled::take(std::uint64_t tag, bool multiple, std::vector<Entry>& into)
     drop_settled_front();
     return true;
   }
-  auto found = std::lower_bound(entries_.begin(), entries_.end(), tag,
-                                [](const Entry& entry, std::uint64_t wanted) { return entry.tag < wanted; });
-  if (found == entries_.end() || found->tag != tag || found->settled) return false;
+  Entry* found = find(tag);
+  if (found == nullptr) return false;
   settle(*found);
-  into.push_back(*found);
+  into.push_back(std::move(*found));
   drop_settled_front();
   return true;
 }
@@ -62,34 +70,48 @@ std::vector<Unsettled::Entry> Unsettled::take_all() {
   return all;
 }
 
-void Unsettled::forget(const QueueEntryRef& queue) {
-  for (Entry& entry : entries_) {
-    if (!entry.settled && entry.queue == queue) settle(entry);
+void Unsettled::put_back(std::vector<Entry> entries) {
+  if (entries.empty()) return;
+  std::sort(entries.begin(), entries.end(), [](const Entry& a, const Entry& b) { return a.tag < b.tag; });
+  std::deque<Entry> merged;
+  for (Entry& entry : entries) {
+    while (!entries_.empty() && entries_.front().tag < entry.tag) {
+      merged.push_back(std::move(entries_.front()));
+      entries_.pop_front();
+    }
+    // Taken from between others, it has left its place behind.
+    if (!entries_.empty() && entries_.front().tag == entry.tag) entries_.pop_front();
+    entry.settled = false;
+    ++open_;
+    if (entry.consumer != 0) ++consumed_;
+    merged.push_back(std::move(entry));
   }
-  drop_settled_front();
+  std::move(entries_.begin(), entries_.end(), std::back_inserter(merged));
+  entries_ = std::move(merged);
 }
 
 void settle_all(Host& host, const std::vector<Unsettled::Entry>& entries, Settlement how) {
   if (entries.size() == 1) {
-    return host.settle(entries[0].queue, entries[0].consumer, how, {&entries[0].position, 1});
+    const SettledDelivery delivery = entries[0].settled_delivery();
+    return host.settle(entries[0].queue, how, {&delivery, 1});
   }
-  struct Group {
-    const QueueEntryRef* queue;
-    ConsumerKey consumer;
-    std::vector<Position> positions;
-  };
-  std::vector<Group> groups;
-  for (const Unsettled::Entry& entry : entries) {
-    auto group = std::find_if(groups.rbegin(), groups.rend(), [&](const Group& each) {
-      return each.consumer == entry.consumer && *each.queue == entry.queue;
-    });
-    if (group != groups.rend()) {
-      group->positions.push_back(entry.position);
-    } else {
-      groups.push_back({&entry.queue, entry.consumer, {entry.position}});
+  std::vector<const Unsettled::Entry*> by_queue;
+  by_queue.reserve(entries.size());
+  for (const Unsettled::Entry& entry : entries) by_queue.push_back(&entry);
+  const auto before = [](const auto* a, const auto* b) { return a->queue->id < b->queue->id; };
+  if (!std::is_sorted(by_queue.begin(), by_queue.end(), before)) {
+    std::stable_sort(by_queue.begin(), by_queue.end(), before);
+  }
+  std::vector<SettledDelivery> deliveries;
+  deliveries.reserve(entries.size());
+  for (auto first = by_queue.begin(); first != by_queue.end();) {
+    const QueueEntryRef& queue = (*first)->queue;
+    deliveries.clear();
+    for (; first != by_queue.end() && (*first)->queue == queue; ++first) {
+      deliveries.push_back((*first)->settled_delivery());
     }
+    host.settle(queue, how, deliveries);
   }
-  for (const Group& group : groups) host.settle(*group.queue, group.consumer, how, group.positions);
 }
 
 }  // namespace wherry::broker

@@ -1,7 +1,8 @@
 // Unsettled: the deliveries of one channel that wait for an ack, by delivery tag.
 //
 // Tags grow by one with every delivery, acknowledged or not; kept are those that must be settled. Source: AMQP 0-9-1
-// basic.ack, section 1.8.3.13: tag 0 with multiple means all; an unknown tag is the caller's 406.
+// basic.ack, section 1.8.3.13: tag 0 with multiple means all; an unknown tag is the caller's 406. What came from a
+// queue that is gone stays until it is settled, and counts, as in RabbitMQ: its client may be about to acknowledge it.
 // Threads: its channel's.
 #pragma once
 
@@ -19,21 +20,25 @@ class Unsettled {
     std::uint64_t tag = 0;
     QueueEntryRef queue;
     ConsumerKey consumer = 0;
-    Position position = 0;
+    Position position = no_position;
+    std::uint32_t count = 0;  // With the position: which delivery it is.
     bool settled = false;
+
+    DeliveryId delivery() const { return {position, count}; }
+    SettledDelivery settled_delivery() const { return {consumer, delivery()}; }
   };
 
+  std::uint64_t next_tag() const { return last_tag_ + 1; }
   // The tag of a delivery that nobody will settle.
   std::uint64_t pass() { return ++last_tag_; }
-  std::uint64_t add(QueueEntryRef queue, ConsumerKey consumer, Position position);
+  std::uint64_t add(QueueEntryRef queue, ConsumerKey consumer, const DeliveryId& delivery);
 
   // Takes the delivery with that tag, or with multiple all up to it, in the order of their tags. False when there is no
   // such delivery (with multiple and tag 0: never).
   bool take(std::uint64_t tag, bool multiple, std::vector<Entry>& into);
   std::vector<Entry> take_all();
-
-  // Forgets what came from a queue that is gone.
-  void forget(const QueueEntryRef& queue);
+  // Deliveries that were taken are unsettled again, under their tags.
+  void put_back(std::vector<Entry> entries);
 
   std::size_t count() const { return open_; }
   // Of these, how many came to consumers rather than by basic.get: what a channel's prefetch limits.
@@ -41,6 +46,7 @@ class Unsettled {
 
  private:
   void settle(Entry& entry);
+  Entry* find(std::uint64_t tag);  // Null when it is not to be settled (any more).
   void drop_settled_front();
 
   std::deque<Entry> entries_;
@@ -49,7 +55,7 @@ class Unsettled {
   std::size_t consumed_ = 0;
 };
 
-// One call to the host for each queue and consumer, positions in the order of their tags.
+// One call to the host for each queue, deliveries in the order given.
 void settle_all(Host& host, const std::vector<Unsettled::Entry>& entries, Settlement how);
 
 }  // namespace wherry::broker

@@ -5,7 +5,9 @@
 
 #include <fmt/format.h>
 
+#include "base/host_port.h"
 #include "base/nearest.h"
+#include "base/units.h"
 
 namespace wherry::broker {
 
@@ -35,16 +37,6 @@ void add_unique(yaml::Map& map, std::string_view what, std::vector<T>& all, T on
     map.error("name", fmt::format("the {} '{}' is there twice", what, one.name));
   else
     all.push_back(std::move(one));
-}
-
-bool is_host_and_port(std::string_view text) {
-  const std::size_t colon = text.rfind(':');
-  if (colon == text.npos || colon == 0) return false;
-  const std::string_view host = text.substr(0, colon);
-  if (host.find(':') != host.npos && !(host.starts_with('[') && host.ends_with(']'))) return false;
-  unsigned port = 0;
-  const auto [end, error] = std::from_chars(text.data() + colon + 1, text.data() + text.size(), port);
-  return error == std::errc{} && end == text.data() + text.size() && port <= 65'535;
 }
 
 // What is the broker's own may not be named.
@@ -108,14 +100,68 @@ UserSettings read_user(yaml::Map& map, const std::vector<std::string>& vhosts) {
   return out;
 }
 
+constexpr std::string_view memory_mark_help = "a share such as 0.4 or 40%, or a size such as 2GiB";
+
+void read_memory_mark(yaml::Map& root, MemoryMark& into) {
+  std::string text = fmt::format("{}", into.share);
+  if (!root.get("memory_high_watermark", text)) return;
+  auto mark = parse_memory_mark(text);
+  if (mark) {
+    into = *mark;
+  } else {
+    root.error("memory_high_watermark",
+               fmt::format("'memory_high_watermark' wants {}, got '{}'", memory_mark_help, text));
+  }
+}
+
+// A log file holds its header and a batch at least, and a log of fewer than two files could never let one go.
+StoreSettings read_store(yaml::Map map) {
+  StoreSettings out;
+  constexpr std::uint64_t most = 1ull << 40;
+  map.size("log_file_size", out.log_file_size, 64ull << 10, 1ull << 30);
+  map.size("log_budget", out.log_budget, 128ull << 10, most);
+  map.size("memory_budget", out.memory_budget, 0, most);
+  map.size("garbage_limit", out.garbage_limit, 0, most);
+  if (out.log_budget < 2 * out.log_file_size) {
+    map.error(map.has("log_budget") ? "log_budget" : "log_file_size",
+              "'log_budget' must be twice 'log_file_size' at least");
+  }
+  return out;
+}
+
 }  // namespace
+
+// A number alone is a share up to 1, and bytes above.
+Result<MemoryMark> parse_memory_mark(std::string_view text) {
+  const bool percent = text.ends_with('%');
+  const std::string_view digits = percent ? text.substr(0, text.size() - 1) : text;
+  double number = 0;
+  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), number);
+  const bool whole = error == std::errc{} && end == digits.data() + digits.size();
+  const double share = percent ? number / 100 : number;
+  if (whole && share >= 0 && share <= 1) return MemoryMark{.share = share, .bytes = {}};
+  if (auto bytes = parse_size(text); bytes && !percent) return MemoryMark{.share = 0, .bytes = *bytes};
+  return fail(std::string(memory_mark_help));
+}
+
+Result<DurabilitySetting> parse_durability(std::string_view text) {
+  if (text == "sync") return DurabilitySetting::sync;
+  if (text == "os") return DurabilitySetting::os;
+  if (text == "none") return DurabilitySetting::none;
+  return fail("one of sync, os, none");
+}
 
 BrokerSettings read_broker_settings(yaml::Document& document) {
   BrokerSettings out;
   yaml::Map root = document.root();
 
-  if (root.map("listen").get("amqp", out.amqp) && !is_host_and_port(out.amqp))
-    root.map("listen").error("amqp", fmt::format("'amqp' wants HOST:PORT, got '{}'", out.amqp));
+  yaml::Map listen = root.map("listen");
+  if (listen.get("amqp", out.amqp) && !is_host_and_port(out.amqp))
+    listen.error("amqp", fmt::format("'amqp' wants HOST:PORT, got '{}'", out.amqp));
+  for (auto [name, into] : {std::pair("management", &out.management), std::pair("metrics", &out.metrics)}) {
+    if (listen.get(name, *into) && !is_host_and_port(**into))
+      listen.error(name, fmt::format("'{}' wants HOST:PORT, got '{}'", name, **into));
+  }
   root.get("data_dir", out.data_dir);
   root.get("shards", out.shards, 1, 256);
   std::chrono::seconds heartbeat(out.heartbeat_s);
@@ -126,18 +172,33 @@ BrokerSettings read_broker_settings(yaml::Document& document) {
   out.frame_max = static_cast<std::uint32_t>(frame_max);
   root.get("channel_max", out.channel_max, 1, 65'535);
   root.size("max_message_size", out.max_message_size, 1, 1ull << 31);
+  root.choice<DurabilitySetting>(
+      "durability", out.durability,
+      {{"sync", DurabilitySetting::sync}, {"os", DurabilitySetting::os}, {"none", DurabilitySetting::none}});
+  read_memory_mark(root, out.memory_high_watermark);
+  root.size("disk_free_limit", out.disk_free_limit, 0, 1ull << 60);
+  root.get("disk_stall_warning", out.disk_stall_warning);
+  root.get("consumer_timeout", out.consumer_timeout);
+  out.store = read_store(root.map("store"));
+  yaml::Map product = root.map("product");
+  product.get("name", out.product.name);
+  product.get("version", out.product.version);
   root.choice<log::Level>("log_level", out.log_level,
                           {{"debug", log::Level::debug},
                            {"info", log::Level::info},
                            {"warning", log::Level::warning},
                            {"error", log::Level::error},
                            {"off", log::Level::off}});
+  root.choice<log::Format>("log_format", out.log_format, {{"text", log::Format::text}, {"json", log::Format::json}});
 
   std::vector<VhostSettings> vhosts;
   for (yaml::Map each : root.maps("vhosts", "name")) add_unique(each, "vhost", vhosts, read_vhost(each));
   if (!vhosts.empty()) out.vhosts = std::move(vhosts);
   const std::vector<std::string> names = names_of(out.vhosts);
   for (yaml::Map each : root.maps("users")) add_unique(each, "user", out.users, read_user(each, names));
+  std::vector<std::string> users = names_of(out.users);
+  if (users.empty()) users.emplace_back("guest");
+  out.policies = read_policy_settings(root, names, users);
   return out;
 }
 

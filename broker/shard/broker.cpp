@@ -9,36 +9,119 @@
 
 namespace wherry::broker {
 
-Shared::Shared(const BrokerConfig& config) : config_(config) {
+Shared::Shared(const BrokerConfig& config) : config_(config), users_(config.users) {
   for (const std::string& name : config.vhosts) vhosts_.emplace(name, std::make_shared<SharedVhost>(name));
+  if (config.users) {
+    for (const std::string& user : config.users->names()) user_quotas_.emplace(user, std::make_shared<UserQuota>());
+  }
   for (unsigned i = 0; i < config.shards; ++i) shards_.push_back(std::make_unique<Shard>(i, *this));
 }
 
 SharedVhostRef Shared::find_vhost(std::string_view name) const {
+  std::shared_lock lock(mutex_);
   auto found = vhosts_.find(name);
   return found == vhosts_.end() ? nullptr : found->second;
+}
+
+std::vector<SharedVhostRef> Shared::vhosts() const {
+  std::shared_lock lock(mutex_);
+  std::vector<SharedVhostRef> all;
+  for (const auto& [name, vhost] : vhosts_) all.push_back(vhost);
+  return all;
+}
+
+void Shared::add_vhost(SharedVhostRef vhost) {
+  std::unique_lock lock(mutex_);
+  const std::string& name = vhost->name();
+  vhosts_.emplace(name, std::move(vhost));
+}
+
+SharedVhostRef Shared::take_vhost(std::string_view name) {
+  std::unique_lock lock(mutex_);
+  auto found = vhosts_.find(name);
+  if (found == vhosts_.end()) return nullptr;
+  return std::move(vhosts_.extract(found).mapped());
+}
+
+bool Shared::add_user_quota(std::string_view user) {
+  std::unique_lock lock(mutex_);
+  return user_quotas_.try_emplace(std::string(user), std::make_shared<UserQuota>()).second;
+}
+
+void Shared::remove_user_quota(std::string_view user) {
+  std::unique_lock lock(mutex_);
+  if (auto found = user_quotas_.find(user); found != user_quotas_.end()) user_quotas_.erase(found);
+}
+
+bool Shared::on_each_shard(std::function<void(Shard&)> work, std::chrono::milliseconds patience) const {
+  struct Open {
+    std::mutex mutex;
+    std::condition_variable changed;
+    std::size_t left;
+  };
+  const auto open = std::make_shared<Open>();
+  open->left = shards_.size();
+  const auto shared_work = std::make_shared<std::function<void(Shard&)>>(std::move(work));
+  for (const auto& shard : shards_) {
+    shard->loop().post([open, shared_work, &shard = *shard] {
+      (*shared_work)(shard);
+      std::lock_guard lock(open->mutex);
+      --open->left;
+      open->changed.notify_all();
+    });
+  }
+  std::unique_lock lock(open->mutex);
+  return open->changed.wait_for(lock, patience, [&] { return open->left == 0; });
+}
+
+void Shared::close_where(std::function<bool(const Session&)> which, std::string text) const {
+  for (const auto& shard : shards_) {
+    shard->loop().post([which, text, &shard = *shard] { shard.close_where(which, text); });
+  }
+}
+
+UserQuotaRef Shared::user_quota(std::string_view user) const {
+  std::shared_lock lock(mutex_);
+  auto found = user_quotas_.find(user);
+  return found == user_quotas_.end() ? nullptr : found->second;
+}
+
+void Shared::each_user_quota(const std::function<void(const std::string&, UserQuota&)>& visit) const {
+  std::shared_lock lock(mutex_);
+  for (const auto& [user, quota] : user_quotas_) visit(user, *quota);
 }
 
 Broker::Broker(BrokerConfig config) : config_(std::move(config)), shared_(config_) {}
 
 Broker::~Broker() {
   stop();
+  // The shards that its events are for go now.
+  if (config_.definitions != nullptr) config_.definitions->stop();
 }
 
-Result<void> Broker::start(const net::Address& amqp) {
+Result<void> Broker::start(const std::optional<net::Address>& amqp) {
+  for (const auto& shard : shared_.shards()) {
+    if (auto opened = shard->open_store(); !opened) return opened;
+  }
+  if (auto restored = restore(); !restored) return restored;
   if (auto declared = declare_entities(); !declared) return declared;
-  auto acceptor = net::Acceptor::listen(shared_.shards().front()->loop(), amqp);
-  if (!acceptor) return tl::unexpected(acceptor.error());
-  acceptor_ = std::move(*acceptor);
-  address_ = acceptor_->address();
-  acceptor_->start([this](int socket) {
-    shared_.shards()[next_shard_]->adopt(socket);
-    next_shard_ = (next_shard_ + 1) % config_.shards;
-  });
+  for (const auto& shard : shared_.shards()) shard->recovered_all();
+  if (amqp) {
+    auto acceptor = net::Acceptor::listen(shared_.shards().front()->loop(), *amqp);
+    if (!acceptor) return tl::unexpected(acceptor.error());
+    acceptor_ = std::move(*acceptor);
+    address_ = acceptor_->address();
+    acceptor_->start([this](int socket) { adopt(socket); });
+  }
   for (const auto& shard : shared_.shards()) {
     threads_.emplace_back([&shard = *shard] { shard.run(); });
   }
   running_ = true;
+  const auto tell = [this](const std::string& reason) {
+    for (const auto& shard : shared_.shards()) shard->set_alarm(reason, config_.alarms->memory_short());
+  };
+  config_.alarms->on_change(tell);
+  tell(config_.alarms->reason());
   return {};
 }
 
@@ -47,6 +130,7 @@ Result<void> Broker::declare_entities() {
   for (const BrokerConfig::Entities& each : config_.entities) {
     SharedVhostRef vhost = shared_.find_vhost(each.vhost);
     if (!vhost) return fail(fmt::format("vhost '{}' has entities but is not configured", each.vhost));
+    std::vector<QueueEntryRef> created;
     auto declared = vhost->write([&](Vhost& topology) -> AmqpResult<void> {
       for (const ExchangeSpec& exchange : each.exchanges) {
         if (auto done = topology.declare_exchange(exchange, false); !done) return done;
@@ -54,7 +138,7 @@ Result<void> Broker::declare_entities() {
       for (const QueueSpec& queue : each.queues) {
         auto done = topology.declare_queue(queue, 0, home, false);
         if (!done) return tl::unexpected(done.error());
-        if (done->created) shared_.shards()[home]->create_queue(vhost, done->queue);
+        if (done->created) created.push_back(done->queue);
         home = (home + 1) % config_.shards;
       }
       for (const BindingSpec& binding : each.bindings) {
@@ -62,18 +146,35 @@ Result<void> Broker::declare_entities() {
       }
       return {};
     });
-    if (!declared) return fail(fmt::format("vhost '{}': {}", each.vhost, declared.error().explanation));
+    // A queue asks the topology what it is to obey.
+    for (const QueueEntryRef& queue : created) shared_.shards()[queue->home]->create_queue(vhost, queue);
+    if (declared) continue;
+    return fail(fmt::format("the configuration of vhost '{}': {}{}", each.vhost, declared.error().explanation,
+                            config_.definitions == nullptr
+                                ? ""
+                                : "; what was declared before stays as it is: delete it, or write it into the "
+                                  "configuration as it is"));
   }
-  return {};
+  return config_.definitions == nullptr ? Result<void>{} : config_.definitions->sync();
+}
+
+void Broker::adopt(int socket) {
+  shared_.shards()[next_shard_.fetch_add(1, std::memory_order_relaxed) % config_.shards]->adopt(socket);
+}
+
+std::optional<Monotonic> Broker::sync_began(unsigned shard) const {
+  return shared_.shards()[shard]->sync_began();
 }
 
 void Broker::stop(std::string_view reason) {
   if (!running_) return;
   running_ = false;
+  shared_.stopping_ = true;
+  config_.alarms->on_change({});
   std::mutex mutex;
   std::condition_variable changed;
   std::size_t open = shared_.shards().size();
-  shared_.shards().front()->loop().post([this] { acceptor_->close(); });
+  if (acceptor_) shared_.shards().front()->loop().post([this] { acceptor_->close(); });
   for (const auto& shard : shared_.shards()) {
     shard->close_all(std::string(reason), [&] {
       std::lock_guard lock(mutex);

@@ -1,19 +1,29 @@
 // Broker: all shards of one process, what they share, and the ear to the network.
 //
-// Threads: start() and stop() on the thread that owns it; address() any, after start(). Each shard runs its own thread.
-// Lifetime: stop() (or the destructor) closes every connection, then joins the threads.
+// Threads: start() and stop() on the thread that owns it; what says "any thread" may be called between the two. Each
+// shard runs its own thread. Lifetime: stop() (or the destructor) closes every connection, then joins the threads.
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
+#include <shared_mutex>
 #include <string>
 #include <thread>
 #include <vector>
 
-#include "broker/auth/users.h"
+#include "broker/auth/user_directory.h"
+#include "broker/definitions/definitions.h"
+#include "broker/queueing/alarms.h"
+#include "broker/queueing/delay_store.h"
+#include "broker/session/direct_reply.h"
 #include "broker/session/session.h"
 #include "broker/session/shared_vhost.h"
+#include "broker/shard/runtime_access.h"
+#include "broker/shard/runtime_settings.h"
+#include "broker/shard/sweep.h"
 #include "net/address.h"
 #include "net/stream.h"
 
@@ -21,12 +31,24 @@ namespace wherry::broker {
 
 class Shard;
 
+// What a shard's store tells its shard.
+struct StoreOwner {
+  std::function<void(std::function<void()>)> post;  // Runs it on the shard's thread, soon.
+  std::function<void(std::string)> failed;          // The disk failed: nothing becomes durable any more.
+  std::function<void(bool)> full;                   // The disk is full; it is not any more.
+};
+
 struct BrokerConfig {
   unsigned shards = 1;
   SessionConfig session;
   std::vector<std::string> vhosts{"/"};
-  std::shared_ptr<const Users> users;
-  std::function<std::unique_ptr<MessageStore>(unsigned shard)> make_store;  // One for each shard.
+  std::shared_ptr<const Users> users;  // Of a first start: what was changed since is in the definitions.
+  // One for each shard, opened by start(). Errors say what is wrong with what is on the disk.
+  std::function<Result<std::unique_ptr<MessageStore>>(unsigned shard, StoreOwner owner)> make_store;
+  // A disk failed: the broker is to be stopped, and why. Called on any thread.
+  std::function<void(std::string)> on_failure = [](std::string) {};
+  // More of what was declared and set is kept: Definitions::committed() has moved. Called on any thread.
+  std::function<void()> on_committed = [] {};
   // What is declared at start, in each vhost: durable entities that the configuration names.
   struct Entities {
     std::string vhost;
@@ -35,9 +57,18 @@ struct BrokerConfig {
     std::vector<BindingSpec> bindings;
   };
   std::vector<Entities> entities;
+  // Policies and limits of the configuration.
+  ConfiguredSettings settings;
+  // Opened, not loaded; outlives the broker. Null: nothing of the topology is kept.
+  Definitions* definitions = nullptr;
   std::size_t mailbox_high_mark =
       32 * 1024;  // Mail that waits for one shard; above, sockets that feed it are not read.
-  std::chrono::milliseconds shutdown_grace{5'000};  // For clients to answer connection.close.
+  std::size_t mailbox_high_bytes = 32u << 20;                   // The same for the messages in it.
+  std::size_t most_waiting_bytes = 32u << 20;                   // For a shard's disk; above, publishers are not read.
+  Durability durability = Durability::sync;                     // Where a queue says nothing else.
+  std::uint64_t consumer_timeout_ms = 0;                        // The same; 0: none.
+  std::shared_ptr<Alarms> alarms = std::make_shared<Alarms>();  // Raised by whoever watches the machine, and by stores.
+  std::chrono::milliseconds shutdown_grace{5'000};              // For clients to answer connection.close.
 };
 
 // What every shard may read. Threads: any.
@@ -46,13 +77,35 @@ class Shared {
   explicit Shared(const BrokerConfig& config);
   const BrokerConfig& config() const { return config_; }
   SharedVhostRef find_vhost(std::string_view name) const;
+  std::vector<SharedVhostRef> vhosts() const;  // By name.
+  void add_vhost(SharedVhostRef vhost);
+  SharedVhostRef take_vhost(std::string_view name);  // Null when there is none.
+  UserDirectory& users() { return users_; }
+  const UserDirectory& users() const { return users_; }
+  // Null for a user that there is not.
+  UserQuotaRef user_quota(std::string_view user) const;
+  bool add_user_quota(std::string_view user);  // Whether there was none.
+  void remove_user_quota(std::string_view user);
+  void each_user_quota(const std::function<void(const std::string& user, UserQuota& quota)>& visit) const;
   const std::vector<std::unique_ptr<Shard>>& shards() const { return shards_; }
+  // Runs work on each shard's thread and waits until all have. False: not within patience; what has not run will still.
+  // Threads: any but a shard's.
+  bool on_each_shard(std::function<void(Shard& shard)> work, std::chrono::milliseconds patience) const;
+  // Closes the connections that it is true of, with 320 and the text. Does not wait for them.
+  void close_where(std::function<bool(const Session& session)> which, std::string text) const;
+  ReplyAddresses& reply_addresses() { return reply_addresses_; }
+  bool stopping() const { return stopping_.load(std::memory_order_relaxed); }
 
  private:
   friend class Broker;
   const BrokerConfig& config_;
+  UserDirectory users_;
+  mutable std::shared_mutex mutex_;  // Of the two maps; held for look-ups and changes of them alone.
   std::map<std::string, SharedVhostRef, std::less<>> vhosts_;
+  std::map<std::string, UserQuotaRef, std::less<>> user_quotas_;
+  ReplyAddresses reply_addresses_;  // Channels that end with their shard still leave it.
   std::vector<std::unique_ptr<Shard>> shards_;
+  std::atomic<bool> stopping_{false};
 };
 
 class Broker {
@@ -60,21 +113,53 @@ class Broker {
   explicit Broker(BrokerConfig config);
   ~Broker();
 
-  // Starts the shards' threads, declares the configured entities (an error names the one that conflicts), then listens.
-  Result<void> start(const net::Address& amqp);
-  net::Address address() const { return address_; }
+  // Opens the stores, restores what the definitions hold, starts the shards' threads, declares the configured entities
+  // (an error names the one that conflicts), then listens, where it is told to.
+  Result<void> start(const std::optional<net::Address>& amqp);
+  net::Address address() const { return address_; }  // Empty when it does not listen.
+  // Takes over the broker's end of a connection that came in another way. Threads: any.
+  void adopt(int socket);
+  // Since when a shard waits for the write or sync that is under way. Threads: any.
+  std::optional<Monotonic> sync_began(unsigned shard) const;
+  // Policies and limits, while it runs. Threads: any.
+  RuntimeSettings& settings() { return settings_; }
+  // Users, permissions and virtual hosts. Threads: any but a shard's.
+  RuntimeAccess& access() { return access_; }
+  const Shared& shared() const { return shared_; }
+  Shared& shared() { return shared_; }
+
+  // --- what queues hold (x-hold-eta), from any thread. The reply comes on a shard's thread, possibly inside the call,
+  // and not at all when the broker stops first. Errors: no such vhost or queue. ---
+  // Those behind the key, soonest first, at most so many.
+  void list_scheduled(std::string_view vhost, std::string_view queue, ScheduleKey after, std::size_t limit,
+                      std::function<void(Result<HeldPage>)> reply);
+  // Takes back each message of that name (see DelayStore::cancel_held()); how many. When that is durable.
+  void cancel_scheduled(std::string_view vhost, std::string_view queue, std::string name,
+                        std::function<void(Result<std::size_t>)> reply);
+
+  // Goes through a queue's ready messages (sweep.h). The reply comes when all is durable, on a shard's thread, possibly
+  // inside the call, and not at all when the broker stops first. Any thread. Errors: no such vhost or queue; a queue
+  // with x-fair-key.
+  void sweep(std::string_view vhost, std::string_view queue, Sweep::Range range, Sweep::Judge judge,
+             std::function<void(Result<Sweep::Report>)> reply);
+
   // Closes every connection with 320 (reason in the text) and waits, at most shutdown_grace. Idempotent.
   void stop(std::string_view reason = "shutdown");
 
  private:
+  class Restoring;
+  Result<void> restore();
   Result<void> declare_entities();
+  Result<QueueEntryRef> find_queue(std::string_view vhost, std::string_view queue) const;
 
   BrokerConfig config_;
   Shared shared_;
+  RuntimeSettings settings_{shared_};
+  RuntimeAccess access_{shared_, settings_};
   std::vector<std::thread> threads_;
   std::unique_ptr<net::Acceptor> acceptor_;
   net::Address address_;
-  unsigned next_shard_ = 0;  // Connections go to the shards in turn.
+  std::atomic<unsigned> next_shard_{0};  // Connections go to the shards in turn.
   bool running_ = false;
 };
 

@@ -23,6 +23,8 @@ std::size_t Endpoint::on_data(std::string_view bytes) {
     return 0;
   }
   const std::size_t used = session_.receive(bytes, shard_.loop().now());
+  received_ += used;
+  ++reads_;
   if (used < bytes.size() && session_.waiting() && !over_) stream_->pause_reading();
   if (!over_) set_timer();
   return used;
@@ -41,10 +43,15 @@ void Endpoint::on_writable() {
 
 void Endpoint::on_output() {
   if (over_) return;
+  ++writes_;
   stream_->flush_soon();
-  if (!session_.finished()) return;
+  if (!session_.finished() || session_.awaits_commit()) return;
   over_ = true;
-  stream_->close_after_flush();
+  if (session_.client_closed()) {
+    stream_->close_after_peer();
+  } else {
+    stream_->close_after_flush();
+  }
   shard_.retire(session_.id());
 }
 
@@ -53,10 +60,33 @@ void Endpoint::shut_down(std::string_view reason) {
   if (!over_) set_timer();
 }
 
+ConnectionState Endpoint::state() const {
+  ConnectionState row;
+  row.info = session_.info();
+  row.shard = shard_.shard();
+  row.peer = stream_->peer();
+  row.local = stream_->local();
+  row.received = received_;
+  row.reads = reads_;
+  row.writes = writes_;
+  row.pending = stream_->out().size();
+  row.sent = stream_->out().total() - row.pending;
+  return row;
+}
+
+void Endpoint::force_close(const std::string& text) {
+  session_.force_close(text);
+  if (!over_) set_timer();
+}
+
 void Endpoint::on_input_wanted() {
   // The answer that came may have closed the connection.
   if (!over_) set_timer();
-  if (!over_ && !stalled_) stream_->read_on();
+  if (!over_ && !stalled_ && !session_.waiting()) stream_->read_on();
+}
+
+void Endpoint::on_gate_met() {
+  shard_.await_gate(session_.id());
 }
 
 void Endpoint::at_turn_end() {
@@ -67,13 +97,24 @@ void Endpoint::when_durable() {
   shard_.visit_when_durable(session_.id());
 }
 
+void Endpoint::when_committed() {
+  shard_.visit_when_committed(session_.id());
+}
+
 void Endpoint::set_stalled(bool stalled) {
   stalled_ = stalled;
   if (stalled_) {
+    session_.pause();
     stream_->pause_reading();
   } else if (!over_ && !session_.waiting()) {
     stream_->read_on();
   }
+}
+
+void Endpoint::look_for_hang_up() {
+  if (over_ || !stream_->hung_up()) return;
+  stream_->close();
+  on_lost("closed by the peer while it was held");
 }
 
 void Endpoint::set_timer() {

@@ -5,6 +5,7 @@
 #pragma once
 
 #include "broker/session/session.h"
+#include "broker/shard/survey.h"
 #include "net/stream.h"
 
 namespace wherry::broker {
@@ -18,11 +19,16 @@ class Endpoint final : public net::StreamHandler, public SessionOwner {
 
   void start() { stream_->start(*this); }
   Session& session() { return session_; }
+  const Session& session() const { return session_; }
+  ConnectionState state() const;
   bool over() const { return over_; }
 
   void shut_down(std::string_view reason);
+  void force_close(const std::string& text);
   // The shard is behind (a mailbox it feeds is full), or no longer.
   void set_stalled(bool stalled);
+  // Ends the connection when its client has closed the socket.
+  void look_for_hang_up();
 
  private:
   std::size_t on_data(std::string_view bytes) override;
@@ -30,8 +36,10 @@ class Endpoint final : public net::StreamHandler, public SessionOwner {
   void on_writable() override;
   void on_output() override;
   void on_input_wanted() override;
+  void on_gate_met() override;
   void at_turn_end() override;
   void when_durable() override;
+  void when_committed() override;
   void set_timer();
 
   Shard& shard_;
@@ -39,6 +47,9 @@ class Endpoint final : public net::StreamHandler, public SessionOwner {
   Session session_;
   net::Timer timer_;
   Monotonic timer_at_ = Monotonic::max();
+  std::uint64_t received_ = 0;  // Bytes.
+  std::uint64_t reads_ = 0;
+  std::uint64_t writes_ = 0;
   bool over_ = false;
   bool stalled_ = false;
 };

@@ -10,7 +10,7 @@ bool FarConsumer::deliver(const Delivery& delivery) {
     parked_ = true;
     return false;
   }
-  under_way_.push_back(delivery.position);
+  under_way_.push_back(delivery.id());
   home_.send(away_, mail::Deliver{key_, queue_, home_.shard(), epoch_, delivery});
   return true;
 }
@@ -20,15 +20,15 @@ void FarConsumer::on_queue_deleted() {
   home_.drop_stand_in(key_);
 }
 
-void FarConsumer::end_under_way(Position position) {
-  WHERRY_ASSERT(!under_way_.empty() && under_way_.front() == position);
+void FarConsumer::end_under_way(const DeliveryId& delivery) {
+  WHERRY_ASSERT(!under_way_.empty() && under_way_.front() == delivery);
   under_way_.pop_front();
 }
 
-void FarConsumer::took(std::span<const Position> positions) {
-  for (Position position : positions) end_under_way(position);
+void FarConsumer::took(std::span<const DeliveryId> deliveries) {
+  for (const DeliveryId& delivery : deliveries) end_under_way(delivery);
   Queue* queue = home_.find_queue(queue_);
-  if (queue != nullptr && no_ack_) queue->ack(this, positions);
+  if (queue != nullptr && no_ack_) queue->ack(this, deliveries);
   if (drop_when_over()) return;
   if (refused_) {
     resume_when_all_is_back();
@@ -37,10 +37,10 @@ void FarConsumer::took(std::span<const Position> positions) {
   }
 }
 
-void FarConsumer::give_back(Position position) {
-  end_under_way(position);
+void FarConsumer::give_back(const DeliveryId& delivery) {
+  end_under_way(delivery);
   refused_ = true;
-  if (Queue* queue = home_.find_queue(queue_)) queue->give_back(*this, {&position, 1});
+  if (Queue* queue = home_.find_queue(queue_)) queue->give_back(*this, {&delivery, 1});
   if (drop_when_over()) return;
   resume_when_all_is_back();
 }
@@ -80,7 +80,7 @@ void FarConsumer::leave() {
   Queue* queue = home_.find_queue(queue_);
   if (queue == nullptr) return;
   if (!cancelled_) queue->remove_consumer(*this);
-  const std::vector<Position> back(under_way_.begin(), under_way_.end());
+  const std::vector<DeliveryId> back(under_way_.begin(), under_way_.end());
   queue->give_back(*this, back);
 }
 

@@ -27,8 +27,8 @@ class FarConsumer final : public Consumer {
   void on_queue_deleted() override;  // Destroys this.
 
   // In the order in which they were delivered, as they come from the channel's shard. May destroy this.
-  void took(std::span<const Position> positions);
-  void give_back(Position position);
+  void took(std::span<const DeliveryId> deliveries);
+  void give_back(const DeliveryId& delivery);
   void resume(std::uint32_t epoch);
   void set_prefetch(std::uint32_t prefetch);
   // Takes it from its queue; what is under way still comes to an end. May destroy this.
@@ -39,7 +39,7 @@ class FarConsumer final : public Consumer {
  private:
   static constexpr std::size_t window = 512;
 
-  void end_under_way(Position position);
+  void end_under_way(const DeliveryId& delivery);
   void resume_when_all_is_back();
   bool drop_when_over();
 
@@ -49,10 +49,10 @@ class FarConsumer final : public Consumer {
   const QueueId queue_;
   const bool no_ack_;
   std::uint32_t epoch_ = 0;
-  std::deque<Position> under_way_;  // Sent, and neither taken nor given back.
-  bool refused_ = true;             // The channel gave something back; until it resumed and all is back.
-  bool resume_asked_ = false;       // The channel has room again.
-  bool parked_ = false;             // The queue was told no and waits for resume().
+  std::deque<DeliveryId> under_way_;  // Sent, and neither taken nor given back.
+  bool refused_ = true;               // The channel gave something back; until it resumed and all is back.
+  bool resume_asked_ = false;         // The channel has room again.
+  bool parked_ = false;               // The queue was told no and waits for resume().
   bool cancelled_ = false;
 };
 

@@ -9,6 +9,7 @@
 #include <variant>
 #include <vector>
 
+#include "broker/session/direct_reply.h"
 #include "broker/session/host.h"
 
 namespace wherry::broker {
@@ -26,9 +27,8 @@ struct Publish {
 };
 struct Settle {
   QueueId queue = 0;
-  ConsumerKey consumer = 0;
   Settlement how = Settlement::ack;
-  std::vector<Position> positions;
+  std::vector<SettledDelivery> deliveries;
 };
 // The consumer takes again. Deliveries with an older epoch were refused on arrival.
 struct Resume {
@@ -38,11 +38,11 @@ struct Resume {
 // These deliveries were taken: the stand-in may send as many more. Without ack they are settled by this.
 struct Took {
   ConsumerKey consumer = 0;
-  std::vector<Position> positions;
+  std::vector<DeliveryId> deliveries;
 };
 struct GiveBack {
   ConsumerKey consumer = 0;
-  Position position = 0;
+  DeliveryId delivery;
 };
 
 // To the consumer's (or publisher's) shard.
@@ -60,6 +60,12 @@ struct Published {
 struct QueueDeleted {
   ConsumerKey consumer = 0;
 };
+// To the channel that consumes direct replies.
+struct Reply {
+  ReplyAddress to;
+  SharedVhostRef vhost;
+  MessageRef message;
+};
 
 // Anything that is rare enough to cost a closure: requests and their answers.
 struct Call {
@@ -69,6 +75,6 @@ struct Call {
 }  // namespace mail
 
 using Mail = std::variant<mail::Publish, mail::Settle, mail::Resume, mail::Took, mail::GiveBack, mail::Deliver,
-                          mail::Published, mail::QueueDeleted, mail::Call>;
+                          mail::Published, mail::QueueDeleted, mail::Reply, mail::Call>;
 
 }  // namespace wherry::broker

@@ -1,8 +1,9 @@
 // Mailbox: how mail reaches a shard. Senders hand over a whole turn's mail at once; the reader takes all there is.
 //
-// Limit: none that loses anything; but full() says when the reader is behind by more than high_mark, and a sender that
-// finds it so stops reading the sockets that feed it until that has changed. So memory is bounded by what was on its
-// way. Threads: put() and full() any, take() the reader's.
+// Limit: none that loses anything; but full() says when the reader is behind by more letters or more bytes of published
+// messages than it should, and a sender that finds it so stops reading the sockets that feed it until that has changed.
+// So memory is bounded by what was on its way; a delivery's message is held by its queue anyway. Threads: put() and
+// full() any, take() the reader's.
 #pragma once
 
 #include <atomic>
@@ -17,17 +18,23 @@ namespace wherry::broker {
 class Mailbox {
  public:
   // wake: makes the reader's loop turn; called on the sender's thread, once for each time the box was empty.
-  Mailbox(std::size_t high_mark, std::function<void()> wake) : high_mark_(high_mark), wake_(std::move(wake)) {}
+  Mailbox(std::size_t most_letters, std::size_t most_bytes, std::function<void()> wake)
+      : most_letters_(most_letters), most_bytes_(most_bytes), wake_(std::move(wake)) {}
 
   void put(std::vector<Mail>& batch);  // Leaves batch empty.
   std::vector<Mail> take();
-  bool full() const { return waiting_.load(std::memory_order_relaxed) > high_mark_; }
+  bool full() const {
+    return letters_.load(std::memory_order_relaxed) > most_letters_ ||
+           bytes_.load(std::memory_order_relaxed) > most_bytes_;
+  }
 
  private:
-  const std::size_t high_mark_;
+  const std::size_t most_letters_;
+  const std::size_t most_bytes_;
   std::mutex mutex_;
   std::vector<Mail> box_;
-  std::atomic<std::size_t> waiting_{0};
+  std::atomic<std::size_t> letters_{0};
+  std::atomic<std::size_t> bytes_{0};
   std::function<void()> wake_;
 };
 

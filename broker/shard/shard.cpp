@@ -10,11 +10,38 @@ namespace wherry::broker {
 Shard::Shard(unsigned index, Shared& shared)
     : index_(index),
       shared_(shared),
-      mailbox_(shared.config().mailbox_high_mark, [this] { loop_.post([this] { read_mail(); }); }),
-      store_(shared.config().make_store(index)) {
+      mailbox_(shared.config().mailbox_high_mark, shared.config().mailbox_high_bytes,
+               [this] { loop_.post([this] { read_mail(); }); }),
+      gate_(shared.config().most_waiting_bytes) {
   outgoing_.resize(shared.config().shards);
-  store_->on_durable([this](Lsn) { on_durable(); });
   loop_.at_turn_end([this] { end_turn(); });
+}
+
+Result<void> Shard::open_store() {
+  StoreOwner owner;
+  owner.post = [this](std::function<void()> work) { loop_.post(std::move(work)); };
+  owner.failed = [this](std::string why) { shared_.config().on_failure(std::move(why)); };
+  owner.full = [this](bool full) {
+    if (full) {
+      log::error("store", "no room on the disk of shard {}: publishers wait until there is; make room, or drain queues",
+                 index_);
+    } else {
+      log::info("store", "there is room again on the disk of shard {}", index_);
+    }
+    shared_.config().alarms->set(Alarm::store_full, full, index_);
+  };
+  auto store = shared_.config().make_store(index_, std::move(owner));
+  if (!store) return tl::unexpected(store.error());
+  store_ = std::move(*store);
+  store_->on_durable([this] { on_durable(); });
+  store_->on_renew_notes([this](QueueId id, Lsn up_to) {
+    Queue* queue = find_queue(id);
+    return queue != nullptr && queue->renew_notes(up_to);
+  });
+  store_->on_kept([this](QueueId id, std::uint64_t chunk, ChunkBits which, bool spilled) {
+    if (Queue* queue = find_queue(id)) queue->on_kept(chunk, which, spilled);
+  });
+  return {};
 }
 
 Shard::~Shard() {
@@ -33,20 +60,22 @@ std::uint64_t Shard::next_key() {
 
 std::uint64_t Shard::now_ms() const {
   return static_cast<std::uint64_t>(
-      std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch())
-          .count());
+      std::chrono::duration_cast<std::chrono::milliseconds>(loop_.wall_now().time_since_epoch()).count());
 }
 
 // --- connections -----------------------------------------------------------------------------------------------------
 
 void Shard::adopt(int socket) {
-  loop_.post([this, socket] {
-    if (all_closed_) {
-      ::close(socket);
-      return;
-    }
+  // Closed when nobody takes it any more: whoever has the other end is to see that.
+  const std::shared_ptr<int> fresh(new int(socket), [](const int* descriptor) {
+    if (*descriptor >= 0) ::close(*descriptor);
+    delete descriptor;
+  });
+  loop_.post([this, fresh] {
+    if (all_closed_) return;
     const ConnectionId id = next_key();
-    auto endpoint = std::make_unique<Endpoint>(*this, shared_.config().session, id, net::adopt(loop_, socket));
+    auto stream = net::adopt(loop_, std::exchange(*fresh, -1));
+    auto endpoint = std::make_unique<Endpoint>(*this, shared_.config().session, id, std::move(stream));
     Endpoint& made = *endpoints_.emplace(id, std::move(endpoint)).first->second;
     made.start();
     if (stalled_) made.set_stalled(true);
@@ -68,6 +97,15 @@ void Shard::close_all(std::string reason, std::function<void()> done) {
   });
 }
 
+void Shard::close_where(const std::function<bool(const Session&)>& which, const std::string& text) {
+  std::vector<Endpoint*> found;
+  for (auto& [id, endpoint] : endpoints_) {
+    if (!endpoint->over() && which(endpoint->session())) found.push_back(endpoint.get());
+  }
+  // An endpoint that ends is destroyed at the end of the turn.
+  for (Endpoint* endpoint : found) endpoint->force_close(text);
+}
+
 // --- the turn --------------------------------------------------------------------------------------------------------
 
 void Shard::end_turn() {
@@ -79,9 +117,12 @@ void Shard::end_turn() {
     }
     for (ConnectionId id : std::exchange(retired_, {})) {
       // Taken out first: as it goes, the session must not be found any more.
-      if (auto node = endpoints_.extract(id); node && endpoints_.empty() && all_closed_) all_closed_();
+      auto node = endpoints_.extract(id);
+      if (node && node.mapped()->session().at_gate()) std::erase(at_gate_, id);
+      if (node && endpoints_.empty() && all_closed_) all_closed_();
     }
   }
+  store_->commit();
   flush_mail();
 }
 
@@ -101,6 +142,7 @@ void Shard::flush_mail() {
     if (!outgoing_[to].empty()) shared_.shards()[to]->mailbox().put(outgoing_[to]);
   }
   check_stall();
+  check_gate();
 }
 
 void Shard::check_stall() {
@@ -111,6 +153,76 @@ void Shard::check_stall() {
     for (auto& [id, endpoint] : endpoints_) endpoint->set_stalled(full);
   }
   if (full) stall_timer_.set(std::chrono::milliseconds(1), [this] { check_stall(); });
+}
+
+// --- definitions -----------------------------------------------------------------------------------------------------
+
+std::uint64_t Shard::recorded() const {
+  const Definitions* definitions = shared_.config().definitions;
+  return definitions == nullptr ? 0 : definitions->recorded();
+}
+
+std::uint64_t Shard::committed() const {
+  const Definitions* definitions = shared_.config().definitions;
+  return definitions == nullptr ? 0 : definitions->committed();
+}
+
+void Shard::definitions_committed() {
+  // Sessions look before they ask to be visited, and both happen on this thread: no commit is missed.
+  loop_.post([this] {
+    for (ConnectionId id : std::exchange(commit_visits_, {})) {
+      auto found = endpoints_.find(id);
+      if (found == endpoints_.end()) continue;
+      Session& session = found->second->session();
+      session.on_committed();
+      if (session.awaits_commit()) commit_visits_.push_back(id);
+    }
+  });
+}
+
+// --- publishers ------------------------------------------------------------------------------------------------------
+
+void Shard::set_alarm(std::string reason, bool memory_short) {
+  loop_.post([this, memory_short, reason = std::move(reason)]() mutable {
+    if (gate_.set_alarm(std::move(reason))) gate_changed();
+    if (std::exchange(memory_short_, memory_short) || !memory_short) return;
+    // From now on each queue looks by itself as messages come.
+    for (auto& [id, home] : homes_) home->queue.page_out();
+  });
+}
+
+void Shard::await_gate(ConnectionId id) {
+  if (at_gate_.empty()) watch_held();
+  at_gate_.push_back(id);
+}
+
+// Nobody reads a held connection, so nobody would hear that its client is gone: what that had unacked must not wait.
+void Shard::watch_held() {
+  held_timer_.set(std::chrono::seconds(1), [this] {
+    for (ConnectionId id : at_gate_) {
+      if (auto found = endpoints_.find(id); found != endpoints_.end()) found->second->look_for_hang_up();
+    }
+    if (!at_gate_.empty()) watch_held();
+  });
+}
+
+void Shard::check_gate() {
+  // A publisher may write to any shard's queues: it waits for the slowest disk.
+  bool others = false;
+  for (const auto& other : shared_.shards()) others = others || (other.get() != this && other->behind());
+  bool changed = gate_.set_waiting(store_->waiting_bytes());
+  changed = gate_.set_others_behind(others) || changed;
+  if (changed) gate_changed();
+  if (gate_.waits_for_disk()) gate_timer_.set(std::chrono::milliseconds(5), [this] { check_gate(); });
+}
+
+void Shard::gate_changed() {
+  for (ConnectionId id : std::exchange(at_gate_, {})) {
+    auto found = endpoints_.find(id);
+    if (found == endpoints_.end()) continue;
+    found->second->session().on_gate_changed();
+    if (found->second->session().at_gate()) at_gate_.push_back(id);
+  }
 }
 
 }  // namespace wherry::broker

@@ -16,7 +16,7 @@ void Shard::read_mail() {
 void Shard::read(mail::Publish& mail) {
   Home* home = find_home(mail.queue);
   // A queue deleted while the message was on its way: the publisher did nothing wrong.
-  const Queue::Accepted outcome = home ? home->queue.publish(mail.message) : Queue::Accepted{};
+  const Queue::Accepted outcome = home ? home->queue.publish(std::move(mail.message)) : Queue::Accepted{};
   if (mail.ticket.tag == 0) return;
   mail::Published answer{mail.ticket, outcome.accepted};
   if (outcome.durable_at <= store_->durable()) {
@@ -27,7 +27,7 @@ void Shard::read(mail::Publish& mail) {
 }
 
 void Shard::read(mail::Settle& mail) {
-  settle_here(mail.queue, mail.consumer, mail.how, mail.positions);
+  settle_here(find_home(mail.queue), mail.how, mail.deliveries);
 }
 
 void Shard::read(mail::Resume& mail) {
@@ -35,11 +35,11 @@ void Shard::read(mail::Resume& mail) {
 }
 
 void Shard::read(mail::Took& mail) {
-  if (auto found = stand_ins_.find(mail.consumer); found != stand_ins_.end()) found->second->took(mail.positions);
+  if (auto found = stand_ins_.find(mail.consumer); found != stand_ins_.end()) found->second->took(mail.deliveries);
 }
 
 void Shard::read(mail::GiveBack& mail) {
-  if (auto found = stand_ins_.find(mail.consumer); found != stand_ins_.end()) found->second->give_back(mail.position);
+  if (auto found = stand_ins_.find(mail.consumer); found != stand_ins_.end()) found->second->give_back(mail.delivery);
 }
 
 // --- at a consumer's or publisher's shard ----------------------------------------------------------------------------
@@ -54,16 +54,18 @@ void Shard::read(mail::Deliver& mail) {
   const bool stale = local.refusing || mail.epoch != local.epoch;
   if (!stale && local.consumer->deliver(mail.delivery)) {
     if (local.took.empty()) took_.push_back(mail.consumer);
-    local.took.push_back(mail.delivery.position);
+    local.took.push_back(mail.delivery.id());
     return;
   }
   // What an older epoch sent goes back, and nothing more is meant by it.
   if (!stale) local.refusing = true;
   tell_taken(mail.consumer, local);
-  send(mail.home, mail::GiveBack{mail.consumer, mail.delivery.position});
+  send(mail.home, mail::GiveBack{mail.consumer, mail.delivery.id()});
 }
 
 void Shard::read(mail::Published& mail) {
+  // Nobody's: a delayed message.
+  if (mail.ticket.connection == 0) return far_fired(mail.ticket.tag);
   auto found = endpoints_.find(mail.ticket.connection);
   if (found != endpoints_.end()) found->second->session().on_published(mail.ticket, mail.accepted);
 }
@@ -73,6 +75,11 @@ void Shard::read(mail::QueueDeleted& mail) {
   if (found == locals_.end()) return;
   ChannelConsumer* consumer = found->second.consumer;
   consumer->on_queue_deleted();  // Forgets itself here.
+}
+
+void Shard::read(mail::Reply& mail) {
+  auto found = endpoints_.find(mail.to.connection);
+  if (found != endpoints_.end()) found->second->session().on_reply(mail.to, mail.vhost, *mail.message);
 }
 
 }  // namespace wherry::broker

@@ -1,6 +1,7 @@
 // What sessions ask of queues: done here when the queue is near, sent to its home when it is far.
 #include <fmt/format.h>
 
+#include "broker/routing/arguments.h"
 #include "broker/shard/home.h"
 #include "broker/shard/shard.h"
 
@@ -9,8 +10,15 @@ namespace wherry::broker {
 using amqp::ReplyCode;
 
 namespace {
-tl::unexpected<amqp::AmqpError> refuse(ReplyCode code, std::string text) {
-  return tl::unexpected<amqp::AmqpError>(amqp::AmqpError{code, std::move(text), {}, false});
+void settle_of_one(Queue& queue, Consumer* consumer, Settlement how, std::span<const DeliveryId> deliveries) {
+  switch (how) {
+    case Settlement::ack:
+      return queue.ack(consumer, deliveries);
+    case Settlement::requeue:
+      return queue.requeue(consumer, deliveries);
+    case Settlement::discard:
+      return queue.discard(consumer, deliveries);
+  }
 }
 }  // namespace
 
@@ -32,6 +40,10 @@ Shard::Home* Shard::find_home(QueueId id) {
   return found == homes_.end() ? nullptr : found->second.get();
 }
 
+Shard::Home* Shard::find_home(const QueueEntry& entry) const {
+  return static_cast<Home*>(entry.at_home);
+}
+
 Consumer* Shard::find_consumer_here(ConsumerKey key) {
   if (key == 0) return nullptr;
   if (auto found = stand_ins_.find(key); found != stand_ins_.end()) return found->second.get();
@@ -39,17 +51,18 @@ Consumer* Shard::find_consumer_here(ConsumerKey key) {
   return nullptr;
 }
 
-void Shard::settle_here(QueueId queue, ConsumerKey consumer, Settlement how, std::span<const Position> positions) {
-  Home* home = find_home(queue);
+void Shard::settle_here(Home* home, Settlement how, std::span<const SettledDelivery> deliveries) {
   if (home == nullptr) return;
-  Consumer* from = find_consumer_here(consumer);
-  switch (how) {
-    case Settlement::ack:
-      return home->queue.ack(from, positions);
-    case Settlement::requeue:
-      return home->queue.requeue(from, positions);
-    case Settlement::discard:
-      return home->queue.discard(from, positions);
+  if (deliveries.size() == 1) {
+    return settle_of_one(home->queue, find_consumer_here(deliveries[0].consumer), how, {&deliveries[0].delivery, 1});
+  }
+  const Queue::Pause until_all_are(home->queue);
+  std::vector<DeliveryId> of_one;
+  for (auto first = deliveries.begin(); first != deliveries.end();) {
+    const ConsumerKey consumer = first->consumer;
+    of_one.clear();
+    for (; first != deliveries.end() && first->consumer == consumer; ++first) of_one.push_back(first->delivery);
+    settle_of_one(home->queue, find_consumer_here(consumer), how, of_one);
   }
 }
 
@@ -58,7 +71,8 @@ Queue* Shard::find_queue(QueueId id) {
   return home == nullptr ? nullptr : &home->queue;
 }
 
-void Shard::leave_here(QueueId id, std::span<const ConsumerKey> consumers, std::span<const Position> unsettled) {
+void Shard::leave_here(QueueId id, std::span<const ConsumerKey> consumers, std::span<const DeliveryId> unsettled,
+                       bool lost) {
   Queue* queue = find_queue(id);
   {
     std::optional<Queue::Pause> pause;
@@ -70,7 +84,7 @@ void Shard::leave_here(QueueId id, std::span<const ConsumerKey> consumers, std::
         queue->remove_consumer(*found->second.consumer);
       }
     }
-    if (queue != nullptr) queue->requeue(nullptr, unsettled);
+    if (queue != nullptr) queue->requeue(nullptr, unsettled, lost);
   }
   if (!consumers.empty()) after_consumer_left(id);
 }
@@ -82,13 +96,15 @@ AmqpResult<std::uint32_t> Shard::delete_here(const SharedVhostRef& vhost, QueueI
   if (condition.unused && home->queue.consumer_count() > 0) {
     return refuse(ReplyCode::precondition_failed, fmt::format("queue '{}' in vhost '{}' in use", name, vhost->name()));
   }
-  if (condition.empty && home->queue.ready_count() > 0) {
+  if (condition.empty && home->queue.ready_count() + home->queue.held_count() > 0) {
     return refuse(ReplyCode::precondition_failed,
                   fmt::format("queue '{}' in vhost '{}' not empty", name, vhost->name()));
   }
   vhost->write([&](Vhost& topology) { topology.remove_queue(home->entry); });
-  const std::uint32_t count = home->queue.ready_count();
+  const auto count = static_cast<std::uint32_t>(home->queue.ready_count() + home->queue.held_count());
+  ++counts_.queues_deleted;
   auto node = homes_.extract(queue);
+  node.mapped()->entry->at_home = nullptr;
   node.mapped()->queue.delete_all();
   return count;
 }
@@ -96,6 +112,8 @@ AmqpResult<std::uint32_t> Shard::delete_here(const SharedVhostRef& vhost, QueueI
 void Shard::after_consumer_left(QueueId queue) {
   Home* home = find_home(queue);
   if (home == nullptr || !home->entry->spec.auto_delete) return;
+  // That the broker stops is not that they leave.
+  if (shared_.stopping()) return;
   if (home->queue.consumer_count() == 0 && home->queue.ever_consumed()) delete_here(home->vhost, queue, {});
 }
 
@@ -123,7 +141,18 @@ void Shard::drop_stand_in(ConsumerKey key) {
 
 void Shard::create_queue(const SharedVhostRef& vhost, const QueueEntryRef& entry) {
   auto& home = homes_[entry->id] = std::make_unique<Home>(*this, vhost, entry);
+  entry->at_home = home.get();
+  const EffectiveRef effective = vhost->read([&](const Vhost& topology) { return topology.effective(*entry); });
+  if (effective) home->queue.set_limits(QueueLimits(effective->arguments));
   home->queue.recover();
+}
+
+void Shard::settings_changed(const SharedVhostRef& vhost, const QueueEntry& entry) {
+  Queue* queue = find_queue(entry.id);
+  if (queue == nullptr) return;
+  // As they are now, whatever told of them: the last change wins.
+  const EffectiveRef effective = vhost->read([&](const Vhost& topology) { return topology.effective(entry); });
+  queue->set_limits(QueueLimits(effective ? effective->arguments : entry.spec.arguments));
 }
 
 void Shard::declared_again(const QueueEntryRef& entry, std::function<void(Counts)> reply) {
@@ -155,16 +184,23 @@ void Shard::purge(const QueueEntryRef& entry, std::function<void(std::uint32_t)>
       std::move(reply));
 }
 
-std::optional<Queue::Accepted> Shard::publish(const QueueEntryRef& entry, const MessageRef& message,
+std::optional<Queue::Accepted> Shard::publish(const QueueEntryRef& entry, MessageRef message,
                                               const PublishTicket& ticket) {
   if (near(entry)) {
-    Home* home = find_home(entry->id);
-    return home ? home->queue.publish(message) : Queue::Accepted{};
+    Home* home = find_home(*entry);
+    return home ? home->queue.publish(std::move(message)) : Queue::Accepted{};
   }
-  send(entry->home, mail::Publish{entry->id, message, index_, ticket});
+  send(entry->home, mail::Publish{entry->id, std::move(message), index_, ticket});
   // Without a confirm nobody waits for the answer.
   if (ticket.tag == 0) return Queue::Accepted{};
   return std::nullopt;
+}
+
+void Shard::reply(const ReplyAddress& to, const SharedVhostRef& vhost, const MessageRef& message) {
+  if (to.shard >= shared_.shards().size()) return;
+  mail::Reply letter{to, vhost, message};
+  if (to.shard == index_) return read(letter);
+  send(to.shard, std::move(letter));
 }
 
 void Shard::consume(const SharedVhostRef& vhost, const QueueEntryRef& entry, ChannelConsumer& consumer,
@@ -184,6 +220,8 @@ void Shard::consume(const SharedVhostRef& vhost, const QueueEntryRef& entry, Cha
             std::make_unique<FarConsumer>(there, from, key, entry->id, options.no_ack);
         ConsumerOptions at_home = options;
         at_home.no_ack = false;
+        // What the channel took it has settled: that is only told late.
+        at_home.times_out = !options.no_ack;
         if (options.no_ack) at_home.prefetch = 0;
         auto added = there.add_consumer_here(*entry, *vhost, *stand_in, at_home);
         if (!added) there.drop_stand_in(key);
@@ -209,13 +247,16 @@ void Shard::cancel(const QueueEntryRef& entry, ChannelConsumer& consumer, std::f
       [reply = std::move(reply)](bool) { reply(); });
 }
 
-void Shard::leave(const QueueEntryRef& entry, std::vector<ConsumerKey> consumers, std::vector<Position> unsettled) {
-  if (near(entry)) return leave_here(entry->id, consumers, unsettled);
+void Shard::leave(const QueueEntryRef& entry, std::vector<ConsumerKey> consumers, std::vector<DeliveryId> unsettled,
+                  bool lost) {
+  // A client that does not hear the broker's farewell has done nothing wrong.
+  lost = lost && !shared_.stopping();
+  if (near(entry)) return leave_here(entry->id, consumers, unsettled, lost);
   for (ConsumerKey key : consumers) {
     if (auto found = locals_.find(key); found != locals_.end()) tell_taken(key, found->second);
   }
-  send(entry->home, mail::Call{[id = entry->id, consumers = std::move(consumers), unsettled = std::move(unsettled)](
-                                   Shard& there) { there.leave_here(id, consumers, unsettled); }});
+  send(entry->home, mail::Call{[id = entry->id, consumers = std::move(consumers), unsettled = std::move(unsettled),
+                                lost](Shard& there) { there.leave_here(id, consumers, unsettled, lost); }});
 }
 
 void Shard::forget_consumer(ConsumerKey key) {
@@ -227,7 +268,7 @@ void Shard::forget_consumer(ConsumerKey key) {
 
 void Shard::resume(const QueueEntryRef& entry, ChannelConsumer& consumer) {
   if (near(entry)) {
-    if (Home* home = find_home(entry->id)) home->queue.resume(consumer);
+    if (Home* home = find_home(*entry)) home->queue.resume(consumer);
     return;
   }
   auto found = locals_.find(consumer.key());
@@ -257,18 +298,22 @@ void Shard::get(const QueueEntryRef& entry, bool no_ack, std::function<bool(std:
         return got;
       },
       [this, entry, no_ack, reply = std::move(reply)](std::optional<Got> got) {
-        const Position position = got ? got->delivery.position : no_position;
-        if (!reply(std::move(got)) && position != no_position && !no_ack) {
-          settle(entry, 0, Settlement::requeue, {&position, 1});
+        const DeliveryId delivery = got ? got->delivery.id() : DeliveryId{};
+        if (!reply(std::move(got)) && delivery.position != no_position && !no_ack) {
+          const SettledDelivery nobody{0, delivery};
+          settle(entry, Settlement::requeue, {&nobody, 1});
         }
       });
 }
 
-void Shard::settle(const QueueEntryRef& entry, ConsumerKey consumer, Settlement how,
-                   std::span<const Position> positions) {
-  if (near(entry)) return settle_here(entry->id, consumer, how, positions);
-  if (auto found = locals_.find(consumer); found != locals_.end()) tell_taken(consumer, found->second);
-  send(entry->home, mail::Settle{entry->id, consumer, how, {positions.begin(), positions.end()}});
+void Shard::settle(const QueueEntryRef& entry, Settlement how, std::span<const SettledDelivery> deliveries) {
+  if (near(entry)) return settle_here(find_home(*entry), how, deliveries);
+  ConsumerKey told = 0;
+  for (const SettledDelivery& each : deliveries) {
+    if (each.consumer == std::exchange(told, each.consumer)) continue;
+    if (auto found = locals_.find(each.consumer); found != locals_.end()) tell_taken(each.consumer, found->second);
+  }
+  send(entry->home, mail::Settle{entry->id, how, {deliveries.begin(), deliveries.end()}});
 }
 
 }  // namespace wherry::broker

@@ -1,5 +1,9 @@
 // What happens by itself: dead letters, delayed messages, queues' timers, and the store's progress.
+#include <fmt/format.h>
+
+#include "base/log.h"
 #include "broker/queueing/dead_letter.h"
+#include "broker/routing/arguments.h"
 #include "broker/routing/carbon_copies.h"
 #include "broker/shard/home.h"
 #include "broker/shard/shard.h"
@@ -7,9 +11,13 @@
 namespace wherry::broker {
 
 namespace {
-Monotonic at(std::uint64_t time_ms, std::uint64_t now_ms) {
-  const std::uint64_t wait = time_ms > now_ms ? time_ms - now_ms : 0;
-  return std::chrono::steady_clock::now() + std::chrono::milliseconds(wait);
+constexpr std::size_t kMostFirings = 8;  // Turns' delayed messages on their way to other shards.
+constexpr std::chrono::milliseconds kFireAgain{5};
+
+// A time that is too far for the clock is its end.
+WallTime at(std::uint64_t time_ms) {
+  constexpr auto most = std::chrono::floor<std::chrono::milliseconds>(WallTime::max()).time_since_epoch().count();
+  return WallTime(std::chrono::milliseconds(std::min<std::uint64_t>(time_ms, most)));
 }
 
 std::vector<QueueEntryRef> route_within(const SharedVhost& vhost, const Message& message,
@@ -25,42 +33,88 @@ std::vector<QueueEntryRef> route_within(const SharedVhost& vhost, const Message&
 }  // namespace
 
 void Shard::Home::wake_at(std::uint64_t time_ms) {
-  if (!timer) timer = std::make_unique<net::Timer>(shard.loop_);
-  timer->set(at(time_ms, now()), [this] {
+  if (!timer) timer = std::make_unique<net::WallTimer>(shard.loop_);
+  timer->set(at(time_ms), [this] {
     // Deleting the queue destroys this.
     if (queue.on_time(now())) shard.delete_here(vhost, entry->id, {});
   });
+}
+
+void Shard::Home::timed_out(std::string_view consumer_tag, std::size_t deliveries) {
+  log::warning(
+      "queue", "{}: {} unacknowledged by {} for too long; requeued", resource("queue", entry->spec.name, entry->vhost),
+      deliveries == 1 ? "a delivery was" : fmt::format("{} deliveries were", deliveries),
+      consumer_tag.empty() ? "basic.get or a consumer that has left" : fmt::format("consumer '{}'", consumer_tag));
+}
+
+// A stored dead letter, on its way to queues of other shards. It stays in its own queue until it is in theirs for good:
+// their logs are others, and a crash must not find it in none. Only its own shard looks at it.
+struct Shard::Leaving {
+  QueueId queue = 0;
+  Position at = no_position;
+  std::size_t waits_for = 0;  // Far queues that have not answered, and the one that asks them.
+
+  void one_less(Shard& shard) {
+    if (--waits_for > 0 || at == no_position) return;
+    if (Queue* source = shard.find_queue(queue)) source->dead_lettered({&at, 1});
+  }
+};
+
+void Shard::publish_dead_letter(const QueueEntryRef& to, const MessageRef& message,
+                                const std::shared_ptr<Leaving>& leaving) {
+  if (near(to) || leaving->at == no_position) {
+    publish(to, message, {});
+    return;
+  }
+  ++leaving->waits_for;
+  send(to->home, mail::Call{[id = to->id, message, from = index_, leaving](Shard& there) {
+         Home* home = there.find_home(id);
+         const Lsn durable_at = home ? home->queue.publish(message).durable_at : 0;
+         mail::Call answer{[leaving](Shard& source) { leaving->one_less(source); }};
+         if (durable_at <= there.store_->durable()) {
+           there.send(from, std::move(answer));
+         } else {
+           there.far_confirms_.push_back({durable_at, from, std::move(answer)});
+         }
+       }});
 }
 
 void Shard::route_dead_letters() {
   for (const DeadLetter& letter : std::exchange(dead_letters_, {})) {
     // The queue itself may have been deleted in this turn.
     const SharedVhostRef vhost = find_vhost(letter.source->vhost);
-    if (auto message = reborn(letter, now_ms()); message && vhost) {
-      for (const QueueEntryRef& to : route_within(*vhost, *message->message, message->routing_keys)) {
-        if (!must_not_reach(to->spec.name, message->message->properties())) publish(to, message->message, {});
+    ++counts_.dead_lettered[static_cast<std::size_t>(letter.reason)];
+    const auto leaving = std::make_shared<Leaving>(Leaving{letter.source->id, letter.position, 1});
+    if (vhost) {
+      const Reborn born = reborn(letter, now_ms());
+      for (const QueueEntryRef& to : route_within(*vhost, *born.message, born.routing_keys)) {
+        if (must_not_reach(to->spec.name, born.message->properties())) continue;
+        publish_dead_letter(to, born.message, leaving);
       }
     }
-    Queue* source = find_queue(letter.source->id);
-    if (source != nullptr && letter.position != no_position) source->dead_lettered({&letter.position, 1});
+    leaving->one_less(*this);
   }
 }
 
+// --- delayed messages ------------------------------------------------------------------------------------------------
+
+void Shard::recovered_all() {
+  store_->recovered_all();
+  // What came due while the broker was down fires as the loop begins to run.
+  loop_.post([this] { set_delay_timer(); });
+}
+
 Lsn Shard::publish_later(const SharedVhostRef& vhost, const MessageRef& message, std::uint64_t due_ms) {
-  Delayed& delayed = delayed_[vhost->name()];
-  delayed.vhost = vhost;
-  delayed.queue.add(message, due_ms);
+  const Lsn lsn = store_->delays().add(vhost->name(), message, due_ms, shared_.config().durability);
   set_delay_timer();
-  return 0;
+  return lsn;
 }
 
 void Shard::exchange_deleted(const SharedVhostRef& vhost, std::string_view exchange) {
   // Each publisher's shard holds what was published on it.
   for (unsigned to = 0; to < shared_.shards().size(); ++to) {
     auto drop = [name = vhost->name(), exchange = std::string(exchange)](Shard& there) {
-      auto found = there.delayed_.find(name);
-      if (found == there.delayed_.end() || found->second.queue.drop(exchange) == 0) return;
-      there.set_delay_timer();
+      there.drop_delayed(name, {&exchange, 1});
     };
     if (to == index_) {
       drop(*this);
@@ -70,28 +124,64 @@ void Shard::exchange_deleted(const SharedVhostRef& vhost, std::string_view excha
   }
 }
 
+void Shard::drop_delayed(const std::string& vhost, std::span<const std::string> exchanges) {
+  for (const std::string& exchange : exchanges) store_->delays().drop(vhost, exchange);
+  set_delay_timer();
+}
+
 void Shard::set_delay_timer() {
-  std::uint64_t next = 0;
-  for (const auto& [name, delayed] : delayed_) {
-    if (auto due = delayed.queue.next_due(); due && (next == 0 || *due < next)) next = *due;
-  }
+  const std::uint64_t next = store_->delays().next_wake().value_or(0);
   if (next == delay_timer_at_) return;
   delay_timer_at_ = next;
   if (next == 0) return delay_timer_.cancel();
-  delay_timer_.set(at(next, now_ms()), [this] { fire_delayed(); });
+  delay_timer_.set(at(next), [this] { fire_delayed(); });
 }
 
 void Shard::fire_delayed() {
   delay_timer_at_ = 0;
-  const std::uint64_t now = now_ms();
-  for (auto& [name, delayed] : delayed_) {
-    while (MessageRef message = delayed.queue.take_due(now)) {
-      std::vector<std::string> keys = carbon_copies_of(message->properties());
-      keys.emplace_back(message->routing_key());
-      for (const QueueEntryRef& to : route_within(*delayed.vhost, *message, keys)) publish(to, message, {});
+  // A disk is behind, or publishers are held for another reason: what is due waits where it lies.
+  if (firing_.size() >= kMostFirings || !gate_.open()) {
+    delay_timer_at_ = now_ms();
+    return fire_again_timer_.set(kFireAgain, [this] { fire_delayed(); });
+  }
+  std::vector<DelayStore::Due> due;
+  store_->delays().take_due(now_ms(), due);
+  if (!due.empty()) {
+    Firing firing{due.back().key, 0};
+    const PublishTicket ticket{0, 0, 0, first_firing_ + firing_.size()};
+    SharedVhostRef vhost;
+    for (const DelayStore::Due& one : due) {
+      if (one.queue != 0) {
+        if (Queue* queue = find_queue(one.queue)) queue->release(one.message, one.key);
+        continue;
+      }
+      if (!vhost || vhost->name() != one.vhost) vhost = find_vhost(one.vhost);
+      if (!vhost) continue;
+      std::vector<std::string> keys = carbon_copies_of(one.message->properties());
+      keys.emplace_back(one.message->routing_key());
+      for (const QueueEntryRef& to : route_within(*vhost, *one.message, keys)) {
+        if (!publish(to, one.message, ticket)) ++firing.far;
+      }
     }
+    firing_.push_back(firing);
+    settle_fired();
   }
   set_delay_timer();
+}
+
+// In order. The record that they fired stands behind theirs in our log; a queue of another shard has told that its own
+// is durable.
+void Shard::settle_fired() {
+  while (!firing_.empty() && firing_.front().far == 0) {
+    store_->delays().fired(firing_.front().last);
+    firing_.pop_front();
+    ++first_firing_;
+  }
+}
+
+void Shard::far_fired(std::uint64_t firing) {
+  --firing_.at(firing - first_firing_).far;
+  settle_fired();
 }
 
 void Shard::on_durable() {

@@ -51,45 +51,75 @@ DiskResult<void> Log::begin() {
 }
 
 DiskResult<void> Log::begin_file(std::uint64_t follows_lsn, std::uint64_t first_batch_bytes) {
-  header_.sequence += 1;
-  header_.file_id = options_.random();
-  header_.first_lsn = next_lsn_;
-  header_.follows_lsn = follows_lsn;
-  std::string from = spare_path(header_.sequence);
-  OpenMode mode = OpenMode::create;
-  if (!spares_.empty()) {
-    from = spares_.back();
-    spares_.pop_back();
-    mode = OpenMode::write;
-  }
-  auto file = disk_.open(from, mode);
+  LogFileHeader header;
+  header.sequence = header_.sequence + 1;
+  header.file_id = options_.random();
+  header.first_lsn = next_lsn_;
+  header.follows_lsn = follows_lsn;
+  const bool recycled = !spares_.empty();
+  const std::string from = recycled ? spares_.back() : spare_path(header.sequence);
+  auto file = disk_.open(from, recycled ? OpenMode::write : OpenMode::create);
   if (!file) return tl::unexpected(file.error());
-  file_ = std::move(*file);
-  if (auto done = file_->preallocate(std::max(options_.file_bytes, kLogHeaderBytes + first_batch_bytes)); !done) {
-    return done;
+  const auto made = prepare(**file, header, first_batch_bytes);
+  if (!made) {
+    // Nothing is lost where the disk is full: this file goes, and the one before is still there.
+    file->reset();
+    if (!recycled) (void)disk_.remove(from);
+    return tl::unexpected(made.error());
   }
-  const auto size = file_->size();
-  if (!size) return tl::unexpected(size.error());
-  if (auto done = file_->write_at(0, encode_log_header(header_)); !done) return done;
-  if (auto done = file_->sync(); !done) return done;
+  if (recycled) spares_.pop_back();
   // The name comes after the header is durable, and the first batch after the name is.
-  if (auto done = disk_.rename(from, path(log_file_name(header_.sequence))); !done) return done;
+  if (auto done = disk_.rename(from, path(log_file_name(header.sequence))); !done) return done;
   if (auto done = disk_.sync_folder(options_.folder); !done) return done;
-  size_bytes_ = *size;
+  file_ = std::move(*file);
+  header_ = header;
+  size_bytes_ = *made;
   offset_ = kLogHeaderBytes;
   return {};
 }
 
+DiskResult<std::uint64_t> Log::prepare(File& file, const LogFileHeader& header, std::uint64_t first_batch_bytes) {
+  const std::uint64_t bytes = std::max(options_.file_bytes, kLogHeaderBytes + first_batch_bytes);
+  if (auto done = file.preallocate(bytes); !done) return tl::unexpected(done.error());
+  const auto size = file.size();
+  if (!size) return size;
+  if (auto done = file.write_at(0, encode_log_header(header)); !done) return tl::unexpected(done.error());
+  if (auto done = file.sync(); !done) return tl::unexpected(done.error());
+  return size;
+}
+
+DiskResult<void> Log::make_room(std::size_t batch_bytes) {
+  WHERRY_ASSERT(!broken_);
+  if (offset_ + batch_bytes <= size_bytes_) return {};
+  broken_ = true;
+  // Synced as a whole before the next begins: its header says so.
+  if (auto done = sync_file(); !done) return done;
+  const LogContents::LogFile full{header_.sequence, size_bytes_, last_lsn()};
+  if (auto done = begin_file(last_lsn(), batch_bytes); !done) {
+    if (done.error().code == std::errc::no_space_on_device) broken_ = false;
+    return done;
+  }
+  old_.push_back(full);
+  broken_ = false;
+  return {};
+}
+
+std::uint64_t Log::oldest_last_lsn() const {
+  // The oldest file may have no record that counts, when its header is damaged: it goes with the one behind it.
+  for (const LogContents::LogFile& file : old_) {
+    if (file.last_lsn > 0) return file.last_lsn;
+  }
+  return 0;
+}
+
+std::uint64_t Log::bytes() const {
+  std::uint64_t bytes = size_bytes_;
+  for (const LogContents::LogFile& file : old_) bytes += file.size_bytes;
+  return bytes;
+}
+
 DiskResult<void> Log::write_sealed(BatchBuilder& batch) {
   const std::uint64_t bytes = batch.size_bytes();
-  if (offset_ + bytes > size_bytes_) {
-    // Synced as a whole before the next begins: its header says so.
-    if (auto done = sync_file(); !done) return done;
-    const LogContents::LogFile full{header_.sequence, size_bytes_, last_lsn()};
-    file_.reset();
-    if (auto done = begin_file(last_lsn(), bytes); !done) return done;
-    old_.push_back(full);
-  }
   if (auto done = file_->write_at(offset_, batch.seal(header_.file_id, next_lsn_, durable_lsn_)); !done) return done;
   offset_ += bytes;
   next_lsn_ += batch.records();
@@ -99,6 +129,7 @@ DiskResult<void> Log::write_sealed(BatchBuilder& batch) {
 
 DiskResult<std::uint64_t> Log::write(BatchBuilder& batch) {
   WHERRY_ASSERT(!broken_ && batch.records() > 0);
+  if (auto done = make_room(batch.size_bytes()); !done) return tl::unexpected(done.error());
   broken_ = true;
   if (auto done = write_sealed(batch); !done) return tl::unexpected(done.error());
   broken_ = false;
@@ -137,15 +168,24 @@ DiskResult<void> Log::retire_below(std::uint64_t lsn) {
   return {};
 }
 
-DiskResult<void> Log::close() {
+DiskResult<void> Log::anchor() {
   if (auto done = sync(); !done) return done;
-  broken_ = true;
   BatchBuilder mark;
-  if (offset_ + mark.size_bytes() <= size_bytes_) {
-    if (auto done = write_sealed(mark); !done) return done;
-    if (auto done = file_->sync(); !done) return done;
-  }
+  // The header of a new file says as much.
+  if (offset_ + mark.size_bytes() > size_bytes_) return make_room(mark.size_bytes());
+  broken_ = true;
+  if (auto done = write_sealed(mark); !done) return done;
+  if (auto done = file_->sync(); !done) return done;
+  broken_ = false;
   return {};
+}
+
+DiskResult<void> Log::close() {
+  BatchBuilder mark;
+  // Without room the next start says it, in its new file.
+  auto done = offset_ + mark.size_bytes() > size_bytes_ ? sync() : anchor();
+  broken_ = true;
+  return done;
 }
 
 }  // namespace wherry::broker

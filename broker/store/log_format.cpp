@@ -20,10 +20,17 @@ constexpr std::size_t round_up(std::size_t value, std::size_t step) {
   return (value + step - 1) / step * step;
 }
 
-std::uint32_t seed_of(std::uint64_t file_id) {
+std::uint32_t seed_of_log(std::uint64_t file_id) {
   char raw[8];
   store_big(raw, file_id);
   return crc32c({raw, sizeof raw});
+}
+
+// A record that strays into another batch of its file would have that one's LSNs.
+std::uint32_t seed_of_records(std::uint32_t file_seed, std::uint64_t first_lsn) {
+  char raw[8];
+  store_big(raw, first_lsn);
+  return crc32c_extend(file_seed, {raw, sizeof raw});
 }
 
 std::uint32_t record_checksum(std::uint32_t seed, std::string_view record) {
@@ -77,24 +84,30 @@ std::size_t BatchBuilder::size_bytes() const {
   return round_up(end_, kBatchStep);
 }
 
-void BatchBuilder::add(std::uint8_t type, std::string_view payload) {
-  WHERRY_ASSERT(payload.size() <= kMaxPayloadBytes);
-  const std::size_t size = round_up(kRecordHeaderBytes + payload.size(), kRecordStep);
+std::size_t BatchBuilder::size_bytes_with(std::size_t payload_bytes) const {
+  return round_up(end_ + round_up(kRecordHeaderBytes + payload_bytes, kRecordStep), kBatchStep);
+}
+
+void BatchBuilder::add(std::uint8_t type, std::initializer_list<std::string_view> parts) {
+  std::size_t payload_bytes = 0;
+  for (std::string_view part : parts) payload_bytes += part.size();
+  WHERRY_ASSERT(payload_bytes <= kMaxPayloadBytes);
+  const std::size_t size = round_up(kRecordHeaderBytes + payload_bytes, kRecordStep);
   WHERRY_ASSERT(end_ + size <= kMaxBatchBytes - kBatchStep);
   bytes_.resize(end_);
   char header[kRecordHeaderBytes] = {};
-  store_big(header, static_cast<std::uint32_t>(payload.size()));
+  store_big(header, static_cast<std::uint32_t>(payload_bytes));
   store_big(header + 8, records_);
   header[12] = static_cast<char>(type);
   bytes_.append(header, sizeof header);
-  bytes_.append(payload);
+  for (std::string_view part : parts) bytes_.append(part);
   end_ += size;
   bytes_.resize(end_);
   ++records_;
 }
 
 std::string_view BatchBuilder::seal(std::uint64_t file_id, std::uint64_t first_lsn, std::uint64_t durable_lsn) {
-  const std::uint32_t seed = seed_of(file_id);
+  const std::uint32_t seed = seed_of_log(file_id);
   bytes_.resize(size_bytes());
   char* at = bytes_.data();
   std::memcpy(at, kBatchMagic.data(), kBatchMagic.size());
@@ -105,9 +118,10 @@ std::string_view BatchBuilder::seal(std::uint64_t file_id, std::uint64_t first_l
   store_big(at + 24, durable_lsn);
   store_big(at + 32, static_cast<std::uint32_t>(end_ - kBatchHeaderBytes));
   store_big(at + kBatchHeaderCovered, crc32c_extend(seed, {at, kBatchHeaderCovered}));
+  const std::uint32_t record_seed = seed_of_records(seed, first_lsn);
   for (std::size_t record = kBatchHeaderBytes; record < end_;) {
     const std::size_t size = kRecordHeaderBytes + load_big<std::uint32_t>(at + record);
-    store_big(at + record + 4, record_checksum(seed, {at + record, size}));
+    store_big(at + record + 4, record_checksum(record_seed, {at + record, size}));
     record += round_up(size, kRecordStep);
   }
   return bytes_;
@@ -121,7 +135,7 @@ std::optional<BatchHeader> decode_batch_header(std::string_view bytes, std::uint
   if (bytes.size() < kBatchHeaderBytes || bytes.substr(0, 4) != kBatchMagic) return std::nullopt;
   const char* at = bytes.data();
   if (load_big<std::uint32_t>(at + 4) != static_cast<std::uint32_t>(file_id)) return std::nullopt;
-  const std::uint32_t checksum = crc32c_extend(seed_of(file_id), bytes.substr(0, kBatchHeaderCovered));
+  const std::uint32_t checksum = crc32c_extend(seed_of_log(file_id), bytes.substr(0, kBatchHeaderCovered));
   if (checksum != load_big<std::uint32_t>(at + kBatchHeaderCovered)) return std::nullopt;
   if (load_big<std::uint16_t>(at + 8) != kLogVersion) return std::nullopt;
   return BatchHeader{.record_count = load_big<std::uint32_t>(at + 12),
@@ -139,7 +153,7 @@ std::size_t find_batch(std::string_view bytes, std::uint64_t file_id) {
 
 std::uint32_t read_records(const BatchHeader& header, std::string_view records, std::uint64_t file_id,
                            const std::function<void(const LogRecord&)>& each) {
-  const std::uint32_t seed = seed_of(file_id);
+  const std::uint32_t seed = seed_of_records(seed_of_log(file_id), header.first_lsn);
   records = records.substr(0, header.length);
   std::uint32_t whole = 0;
   std::uint32_t next_index = 0;

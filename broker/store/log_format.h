@@ -51,10 +51,14 @@ class BatchBuilder {
  public:
   BatchBuilder() { clear(); }
 
-  void add(std::uint8_t type, std::string_view payload);
+  void add(std::uint8_t type, std::string_view payload) { add(type, {payload}); }
+  // The payload in parts, one behind the other.
+  void add(std::uint8_t type, std::initializer_list<std::string_view> parts);
   std::uint32_t records() const { return records_; }
   // What the batch takes in the file, a multiple of kBatchStep.
   std::size_t size_bytes() const;
+  // And what it would take with one more record.
+  std::size_t size_bytes_with(std::size_t payload_bytes) const;
   // The batch, to be written at a multiple of kBatchStep. Checksums are computed here, so the thread that writes pays
   // for them. The view lives until the next add(), seal() or clear(); sealing again for another file is allowed.
   std::string_view seal(std::uint64_t file_id, std::uint64_t first_lsn, std::uint64_t durable_lsn);

@@ -105,7 +105,8 @@ class Reader {
   }
 
   void lost(const Candidate& file, std::uint64_t begin, std::uint64_t end, std::uint64_t first, std::uint64_t last) {
-    if (first <= last) contents_.damage.push_back({file.path, begin, end, first, last});
+    // A file that was cut short may end before its records begin.
+    if (first <= last) contents_.damage.push_back({file.path, begin, std::max(begin, end), first, last});
   }
 
   DiskResult<void> read_file(std::size_t at) {

@@ -7,21 +7,36 @@
 #include <map>
 #include <unordered_map>
 
-#include "broker/queueing/message_store.h"
+#include "broker/store/schedule.h"
 
 namespace wherry::broker {
 
-class MemoryStore final : public MessageStore {
+class MemoryStore : public MessageStore {
  public:
-  Lsn append(QueueId queue, Position at, const MessageRef& message) override;
-  Lsn settle(QueueId queue, Position at) override;
+  MemoryStore();
+  ~MemoryStore() override;
+  Lsn append(QueueId queue, Position at, const MessageRef& message, Durability durability) override;
+  Lsn append_released(QueueId queue, Position at, const MessageRef& message, Durability durability,
+                      const ScheduleKey&) override {
+    return append(queue, at, message, durability);
+  }
+  void settle(QueueId queue, Position at) override;
+  void settle_range(QueueId queue, Position first, Position end) override;
   void attempted(QueueId queue, Position at, std::uint32_t delivery_count) override;
-  Lsn settle_below(QueueId queue, Position end) override;
-  Lsn drop(QueueId queue) override;
-  MessageRef load(QueueId queue, Position at) override;
-  void recover(QueueId queue, const std::function<void(const Recovered&)>& each) override;
+  void drop(QueueId queue) override;
+  Lsn note(QueueId queue, std::string_view text, Durability durability) override;
+  void recover_notes(QueueId queue, const std::function<void(Lsn, std::string_view)>& each) override;
+  void on_renew_notes(RenewNotes) override {}
+  void load(QueueId queue, Position at, const std::function<void(const Loaded&)>& each) override;
+  ChunkBits kept_in(QueueId, std::uint64_t) override { return {}; }
+  void on_kept(OnKept) override {}
+  Position recover(QueueId queue, const std::function<void(const Loaded&)>& message,
+                   const std::function<void(const Page&)>& page) override;
+  void recovered_all() override {}
+  DelayStore& delays() override;
+  void commit() override {}
   Lsn durable() const override { return last_; }
-  void on_durable(std::function<void(Lsn)>) override {}
+  void on_durable(std::function<void()>) override {}
 
   std::size_t kept(QueueId queue) const;
 
@@ -31,7 +46,10 @@ class MemoryStore final : public MessageStore {
     std::uint32_t delivery_count = 0;
   };
   std::unordered_map<QueueId, std::map<Position, Kept>> queues_;
+  std::map<QueueId, std::vector<std::pair<Lsn, std::string>>> notes_;
   Lsn last_ = 0;
+  struct Delays;
+  std::unique_ptr<Delays> delays_;
 };
 
 }  // namespace wherry::broker

@@ -69,6 +69,10 @@ class PosixFile final : public File {
     return static_cast<std::uint64_t>(status.st_size);
   }
 
+  void will_need(std::uint64_t offset, std::uint64_t count) override {
+    ::posix_fadvise(handle_, static_cast<off_t>(offset), static_cast<off_t>(count), POSIX_FADV_WILLNEED);
+  }
+
   DiskResult<void> sync() override {
     // Not repeated after EINTR or anything else: see vfs.h.
     if (::fdatasync(handle_) != 0) return failed("sync", path_);

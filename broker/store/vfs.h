@@ -56,6 +56,8 @@ class File {
   // `bytes` is not 0.
   virtual DiskResult<void> preallocate(std::uint64_t bytes) = 0;
   virtual DiskResult<std::uint64_t> size() = 0;
+  // Says that these bytes will be read soon. Only advice.
+  virtual void will_need(std::uint64_t /*offset*/, std::uint64_t /*count*/) {}
   // Bytes and size are on the disk when it returns without an error. The file's name is the folder's business.
   virtual DiskResult<void> sync() = 0;
 };

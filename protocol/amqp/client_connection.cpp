@@ -11,7 +11,7 @@ namespace wherry::amqp {
 namespace {
 
 // A server's start and tune come before its limit is known.
-constexpr std::uint32_t handshake_frame_max = 131072;
+constexpr std::uint32_t client_handshake_frame_max = 131072;
 
 // The smaller of two limits, where 0 is none.
 template <class T>
@@ -28,7 +28,7 @@ class ClientConnection final : public ConnectionCore {
         config_(config),
         events_(events) {
     tuning_ = config.tuning;
-    set_frame_max(handshake_frame_max);
+    set_frame_max(client_handshake_frame_max);
     out().append(protocol_header);
   }
 

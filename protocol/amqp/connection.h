@@ -60,6 +60,10 @@ class ConnectionEvents {
   // update-secret-ok.
   virtual void on_method(std::uint16_t channel, const Method& method) = 0;
 
+  // At the server: whether the channel may be opened; on_method then tells of its channel.open. An error closes the
+  // connection, and nothing more is heard of the channel.
+  virtual Result<void, AmqpError> on_channel_open(std::uint16_t /*channel*/) { return {}; }
+
   // A method that carries content (publish at the server; return, deliver, get-ok at the client) with its header; then
   // zero or more fragments whose sizes add up to body_size; then the end. Nothing else happens on that channel between;
   // when the channel is closed meanwhile the rest is never told.
@@ -112,7 +116,7 @@ struct ClientEvents : ConnectionEvents {
 
 struct ServerConfig {
   Table properties;  // server-properties of connection.start.
-  std::vector<std::string> mechanisms{"PLAIN", "AMQPLAIN"};
+  std::vector<std::string> mechanisms{"AMQPLAIN", "PLAIN"};
   Tuning tuning;  // Upper bounds that are offered.
   std::chrono::milliseconds handshake_timeout{10'000};
   std::uint64_t max_message_size = 16u << 20;  // Bytes of a body; above: 406 on the channel.
@@ -148,6 +152,11 @@ class Connection {
   // The socket is gone or failed: ends the connection as lost.
   virtual void on_socket_lost(std::string_view reason) = 0;
   virtual bool finished() const = 0;
+  // Between the handshake and the first word of the end: channels live.
+  virtual bool running() const = 0;
+  // It has ended, and no close was exchanged: what on_ended will say, for those who are told that their channel is
+  // gone.
+  virtual bool lost() const = 0;
 
   const Tuning& tuning() const { return tuning_; }
 
@@ -160,6 +169,10 @@ class Connection {
   // A method with content: the body is split to the negotiated frame size. A large body is gathered, not copied, when
   // make_pin is given: it is called once for each fragment and must keep body alive.
   virtual void send_content(std::uint16_t channel, const Method& method, std::string_view raw_properties,
+                            std::string_view body, Pin (*make_pin)(const void* context) = nullptr,
+                            const void* context = nullptr) = 0;
+  // The same for the method that most contents go out with, without the detour over Method.
+  virtual void send_content(std::uint16_t channel, const BasicDeliver& method, std::string_view raw_properties,
                             std::string_view body, Pin (*make_pin)(const void* context) = nullptr,
                             const void* context = nullptr) = 0;
 

@@ -56,15 +56,28 @@ void ConnectionCore::on_channel_frame(const FrameHeader& frame, std::string_view
   switch (channel->expect) {
     case Expect::method:
       if (is(frame, FrameType::method)) return on_method_frame(frame.channel, *channel, payload);
-      return fail(unexpected("expected method frame, got non method frame instead"));
+      break;
     case Expect::header:
       if (is(frame, FrameType::header)) return on_header_frame(frame.channel, *channel, payload);
-      return fail(unexpected(
-          fmt::format("expected content header for class {}, got non content header frame instead", basic_class),
-          id_of(channel->method)));
+      break;
     case Expect::body:
       if (is(frame, FrameType::body)) return on_body_frame(frame.channel, *channel, payload);
-      return fail(unexpected("expected content body, got non content body frame instead", id_of(channel->method)));
+      break;
+  }
+  fail_for_order(*channel);
+}
+
+void ConnectionCore::fail_for_order(const Channel& channel) {
+  using Expect = Channel::Expect;
+  switch (channel.expect) {
+    case Expect::method:
+      return fail(unexpected("expected method frame, got non method frame instead"));
+    case Expect::header:
+      return fail(unexpected(
+          fmt::format("expected content header for class {}, got non content header frame instead", basic_class),
+          id_of(channel.method)));
+    case Expect::body:
+      return fail(unexpected("expected content body, got non content body frame instead", id_of(channel.method)));
   }
 }
 
@@ -80,6 +93,9 @@ void ConnectionCore::on_closed_channel_frame(const FrameHeader& frame, std::stri
   }
   if (auto decoded = decode_method_into(payload, scratch_); !decoded) return fail(decoded.error());
   if (side_ == Side::server && std::holds_alternative<ChannelOpen>(scratch_)) {
+    Result<void, AmqpError> allowed;
+    emit([&] { allowed = events_.on_channel_open(frame.channel); });
+    if (!allowed) return fail(allowed.error());
     Channel& channel = make(frame.channel);
     reset(channel);
     channel.state = Channel::State::open;
@@ -171,28 +187,14 @@ void ConnectionCore::on_peer_channel_close(std::uint16_t number, Channel& channe
 void ConnectionCore::on_header_frame(std::uint16_t number, Channel& channel, std::string_view payload) {
   auto class_id = load_big<std::uint16_t>(payload.data());
   auto weight = load_big<std::uint16_t>(payload.data() + 2);
-  ContentHeader header;
+  ContentHeader& header = header_;
   header.body_size = load_big<std::uint64_t>(payload.data() + 4);
   header.properties = payload.substr(content_header_fixed_size);
-  if (weight != 0) {
-    return fail(unexpected(
-        fmt::format("expected content header for class {}, got non content header frame instead", basic_class),
-        id_of(channel.method)));
-  }
-  if (class_id != basic_class) {
-    return fail(unexpected(
-        fmt::format("expected content header for class {}, got one for class {} instead", basic_class, class_id),
-        id_of(channel.method)));
-  }
+  if (weight != 0 || class_id != basic_class) return fail_for_header(channel, class_id, weight);
   if (auto viewed = view_properties_into(header.properties, header.view); !viewed) {
     return fail({ReplyCode::syntax_error, std::move(viewed.error().message), id_of(channel.method)});
   }
-  if (header.body_size > max_message_size_) {
-    return close_channel(number, {ReplyCode::precondition_failed,
-                                  fmt::format("message size {} is larger than configured max size {}", header.body_size,
-                                              max_message_size_),
-                                  id_of(channel.method)});
-  }
+  if (header.body_size > max_message_size_) return close_for_size(number, channel);
   channel.body_left = header.body_size;
   channel.expect = Channel::Expect::body;
   emit([&] { events_.on_content(number, channel.method, header); });
@@ -202,13 +204,33 @@ void ConnectionCore::on_header_frame(std::uint16_t number, Channel& channel, std
   }
 }
 
-void ConnectionCore::on_body_frame(std::uint16_t number, Channel& channel, std::string_view payload) {
-  if (payload.size() > channel.body_left) {
-    return fail({ReplyCode::frame_error,
-                 fmt::format("content body frame of {} bytes where {} bytes of the announced body are left",
-                             payload.size(), channel.body_left),
-                 id_of(channel.method)});
+void ConnectionCore::fail_for_header(const Channel& channel, std::uint16_t class_id, std::uint16_t weight) {
+  if (weight != 0) {
+    return fail(unexpected(
+        fmt::format("expected content header for class {}, got non content header frame instead", basic_class),
+        id_of(channel.method)));
   }
+  fail(unexpected(
+      fmt::format("expected content header for class {}, got one for class {} instead", basic_class, class_id),
+      id_of(channel.method)));
+}
+
+void ConnectionCore::close_for_size(std::uint16_t number, const Channel& channel) {
+  close_channel(number, {ReplyCode::precondition_failed,
+                         fmt::format("message size {} is larger than configured max size {}", header_.body_size,
+                                     max_message_size_),
+                         id_of(channel.method)});
+}
+
+void ConnectionCore::fail_for_excess(const Channel& channel, std::size_t size) {
+  fail({ReplyCode::frame_error,
+        fmt::format("content body frame of {} bytes where {} bytes of the announced body are left", size,
+                    channel.body_left),
+        id_of(channel.method)});
+}
+
+void ConnectionCore::on_body_frame(std::uint16_t number, Channel& channel, std::string_view payload) {
+  if (payload.size() > channel.body_left) return fail_for_excess(channel, payload.size());
   if (payload.empty()) return;
   channel.body_left -= payload.size();
   bool last = channel.body_left == 0;
@@ -247,6 +269,13 @@ void ConnectionCore::send_method(std::uint16_t number, const Method& method) {
 }
 
 void ConnectionCore::send_content(std::uint16_t number, const Method& method, std::string_view raw_properties,
+                                  std::string_view body, Pin (*make_pin)(const void*), const void* context) {
+  if (!is_open(number)) return;
+  write_content(out_, number, method, raw_properties, body, frame_max_, make_pin, context);
+  sent_ = true;
+}
+
+void ConnectionCore::send_content(std::uint16_t number, const BasicDeliver& method, std::string_view raw_properties,
                                   std::string_view body, Pin (*make_pin)(const void*), const void* context) {
   if (!is_open(number)) return;
   write_content(out_, number, method, raw_properties, body, frame_max_, make_pin, context);

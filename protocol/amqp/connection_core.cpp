@@ -57,6 +57,63 @@ ConnectionCore::ConnectionCore(Side side, ConnectionEvents& events, OutputBuffer
 
 // --- input ----------------------------------------------------------------------------------------------------------
 
+// What the frame's type asks of its payload.
+inline bool ConnectionCore::sound(const FrameHeader& frame) {
+  switch (static_cast<FrameType>(frame.type)) {
+    case FrameType::method:
+      return frame.size >= 4;
+    case FrameType::header:
+      return frame.size >= content_header_fixed_size;
+    case FrameType::body:
+      return true;
+    case FrameType::heartbeat:
+      return frame.size == 0;
+    default:
+      return false;
+  }
+}
+
+void ConnectionCore::on_frame(const FrameHeader& frame, std::string_view payload) {
+  if (phase_ == Phase::closing) return on_frame_while_closing(frame, payload);
+  if (!sound(frame)) return fail({ReplyCode::frame_error, describe(frame, payload) + ": unknown_frame", {}});
+  if (frame.type == static_cast<std::uint8_t>(FrameType::heartbeat)) {
+    if (frame.channel == 0) return;
+    return fail({ReplyCode::unexpected_frame, describe(frame, payload), {}});
+  }
+  if (frame.channel == 0) return on_connection_frame(frame, payload);
+  if (phase_ == Phase::handshake) {
+    return fail({ReplyCode::channel_error,
+                 fmt::format("unexpected frame on channel {} in connection state {}", frame.channel, state_name()),
+                 {}});
+  }
+  on_channel_frame(frame, payload);
+}
+
+inline std::size_t ConnectionCore::step(std::string_view bytes) {
+  if (phase_ != Phase::running && phase_ != Phase::handshake && phase_ != Phase::closing) {
+    const std::size_t used = step_apart(bytes);
+    if (phase_ != Phase::handshake || used > 0) return used;
+  }
+  if (bytes.size() < frame_header_size) return 0;
+  const FrameHeader frame = read_frame_header(bytes.data());
+  const std::uint32_t limit = frame_max_ == 0 ? frame_max_ceiling : frame_max_;
+  // RabbitMQ allows a payload as large as the whole frame may be: old clients counted so.
+  if (frame.size > limit) return go_deaf_for_size(frame, limit);
+  const std::size_t whole = frame.size + frame_overhead;
+  if (bytes.size() < whole) return 0;
+  const std::string_view payload(bytes.data() + frame_header_size, frame.size);
+  if (static_cast<std::uint8_t>(bytes[whole - 1]) != frame_end)
+    return go_deaf_for_end(frame, payload, bytes[whole - 1]);
+  // Nearly every frame is of a channel.
+  if (phase_ == Phase::running && frame.channel != 0 && frame.type != static_cast<std::uint8_t>(FrameType::heartbeat) &&
+      sound(frame)) {
+    on_channel_frame(frame, payload);
+  } else {
+    on_frame(frame, payload);
+  }
+  return whole;
+}
+
 std::size_t ConnectionCore::receive(std::string_view bytes, Monotonic now) {
   WHERRY_ASSERT(depth_ == 0);
   now_ = now;
@@ -66,8 +123,8 @@ std::size_t ConnectionCore::receive(std::string_view bytes, Monotonic now) {
   held_ = false;
   std::size_t used = 0;
   while (!held_ && phase_ != Phase::finished) {
-    std::size_t taken = step(bytes.substr(used));
-    settle();
+    std::size_t taken = step({bytes.data() + used, bytes.size() - used});
+    if (!gone_.empty() || end_due_) settle();
     if (taken == 0) break;
     used += taken;
   }
@@ -76,31 +133,20 @@ std::size_t ConnectionCore::receive(std::string_view bytes, Monotonic now) {
   return phase_ == Phase::finished ? bytes.size() : used;
 }
 
-std::size_t ConnectionCore::step(std::string_view bytes) {
+// Before the first frame, and when frames mean nothing any more.
+std::size_t ConnectionCore::step_apart(std::string_view bytes) {
   if (bytes.empty()) return 0;
-  if (phase_ == Phase::greeting) {
-    std::size_t used = greet(bytes);
-    if (used > 0 || phase_ != Phase::handshake) return used;
-  }
-  if (phase_ == Phase::deaf) return step_deaf(bytes);
-  if (bytes.size() < frame_header_size) return 0;
-  FrameHeader frame = read_frame_header(bytes.data());
-  std::uint32_t limit = frame_max_ == 0 ? frame_max_ceiling : frame_max_;
-  // RabbitMQ allows a payload as large as the whole frame may be: old clients counted so.
-  if (frame.size > limit) {
-    go_deaf(fmt::format("{{frame_too_large,{},{}}}", frame.size, limit - frame_overhead), frame, {});
-    return frame_header_size;
-  }
-  std::size_t whole = frame.size + frame_overhead;
-  if (bytes.size() < whole) return 0;
-  std::string_view payload = bytes.substr(frame_header_size, frame.size);
-  auto end = static_cast<std::uint8_t>(bytes[whole - 1]);
-  if (end != frame_end) {
-    go_deaf(fmt::format("{{invalid_frame_end_marker,{}}}", end), frame, payload);
-    return whole;
-  }
-  on_frame(frame, payload);
-  return whole;
+  return phase_ == Phase::greeting ? greet(bytes) : step_deaf(bytes);
+}
+
+std::size_t ConnectionCore::go_deaf_for_size(const FrameHeader& frame, std::uint32_t limit) {
+  go_deaf(fmt::format("{{frame_too_large,{},{}}}", frame.size, limit - frame_overhead), frame, {});
+  return frame_header_size;
+}
+
+std::size_t ConnectionCore::go_deaf_for_end(const FrameHeader& frame, std::string_view payload, char end) {
+  go_deaf(fmt::format("{{invalid_frame_end_marker,{}}}", static_cast<std::uint8_t>(end)), frame, payload);
+  return frame.size + frame_overhead;
 }
 
 // Where frames begin is no longer known; the one thing worth finding is the answer to our close.
@@ -113,38 +159,6 @@ std::size_t ConnectionCore::step_deaf(std::string_view bytes) {
   }
   std::size_t may_begin_it = close_ok_frame.size() - 1;
   return bytes.size() > may_begin_it ? bytes.size() - may_begin_it : 0;
-}
-
-void ConnectionCore::on_frame(const FrameHeader& frame, std::string_view payload) {
-  if (phase_ == Phase::closing) return on_frame_while_closing(frame, payload);
-  bool sound = true;
-  switch (static_cast<FrameType>(frame.type)) {
-    case FrameType::method:
-      sound = payload.size() >= 4;
-      break;
-    case FrameType::header:
-      sound = payload.size() >= content_header_fixed_size;
-      break;
-    case FrameType::body:
-      break;
-    case FrameType::heartbeat:
-      sound = payload.empty();
-      if (sound && frame.channel == 0) return;
-      break;
-    default:
-      sound = false;
-  }
-  if (!sound) return fail({ReplyCode::frame_error, describe(frame, payload) + ": unknown_frame", {}});
-  if (frame.type == static_cast<std::uint8_t>(FrameType::heartbeat)) {
-    return fail({ReplyCode::unexpected_frame, describe(frame, payload), {}});
-  }
-  if (frame.channel == 0) return on_connection_frame(frame, payload);
-  if (phase_ == Phase::handshake) {
-    return fail({ReplyCode::channel_error,
-                 fmt::format("unexpected frame on channel {} in connection state {}", frame.channel, state_name()),
-                 {}});
-  }
-  on_channel_frame(frame, payload);
 }
 
 void ConnectionCore::on_frame_while_closing(const FrameHeader& frame, std::string_view payload) {

@@ -8,6 +8,9 @@ namespace {
 
 // Below this a copy into the block at hand costs less than a gathered entry of its own.
 constexpr std::size_t pin_from = 16 * 1024;
+// The pieces of a large body are gathered down to this size: with the smallest frames too, a body that waits for many
+// slow sockets is in memory once.
+constexpr std::size_t pin_fragment_from = 4000;
 // What OutputBuffer gives in one piece.
 constexpr std::size_t reserve_max = 64 * 1024;
 // Body frames where the peers agreed on no limit.
@@ -46,33 +49,30 @@ void fill_content_header(char* at, std::uint64_t body_size, std::string_view raw
 }
 
 // A small message is most of the traffic: its three frames are made in one reservation.
-bool write_small_content(OutputBuffer& out, std::uint16_t channel, const Method& method, std::string_view raw,
+template <class M>
+bool write_small_content(OutputBuffer& out, std::uint16_t channel, const M& method, std::string_view raw,
                          std::string_view body) {
-  return std::visit(
-      [&](const auto& m) {
-        std::size_t method_size = encoded_size(m);
-        std::size_t header_size = content_header_fixed_size + raw.size();
-        std::size_t whole = method_size + header_size + body.size() + (body.empty() ? 2 : 3) * frame_overhead;
-        if (whole > reserve_max) return false;
-        char* at = out.reserve(whole);
-        auto frame = [&](FrameType type, std::size_t size, auto fill) {
-          store_frame_header(at, type, channel, size);
-          fill(at + frame_header_size);
-          at += size + frame_overhead;
-          at[-1] = static_cast<char>(frame_end);
-        };
-        frame(FrameType::method, method_size, [&](char* to) {
-          PointerSink sink(to);
-          encode_method(m, sink);
-        });
-        frame(FrameType::header, header_size, [&](char* to) { fill_content_header(to, body.size(), raw); });
-        if (!body.empty()) {
-          frame(FrameType::body, body.size(), [&](char* to) { PointerSink(to).append(body.data(), body.size()); });
-        }
-        out.commit(whole);
-        return true;
-      },
-      method);
+  std::size_t method_size = encoded_size(method);
+  std::size_t header_size = content_header_fixed_size + raw.size();
+  std::size_t whole = method_size + header_size + body.size() + (body.empty() ? 2 : 3) * frame_overhead;
+  if (whole > reserve_max) return false;
+  char* at = out.reserve(whole);
+  auto frame = [&](FrameType type, std::size_t size, auto fill) {
+    store_frame_header(at, type, channel, size);
+    fill(at + frame_header_size);
+    at += size + frame_overhead;
+    at[-1] = static_cast<char>(frame_end);
+  };
+  frame(FrameType::method, method_size, [&](char* to) {
+    PointerSink sink(to);
+    encode_method(method, sink);
+  });
+  frame(FrameType::header, header_size, [&](char* to) { fill_content_header(to, body.size(), raw); });
+  if (!body.empty()) {
+    frame(FrameType::body, body.size(), [&](char* to) { PointerSink(to).append(body.data(), body.size()); });
+  }
+  out.commit(whole);
+  return true;
 }
 
 void write_pinned_body_frame(OutputBuffer& out, std::uint16_t channel, std::string_view fragment, Pin pin) {
@@ -84,17 +84,42 @@ void write_pinned_body_frame(OutputBuffer& out, std::uint16_t channel, std::stri
   out.append(&end, 1);
 }
 
+template <class M>
+void write_one_method(OutputBuffer& out, std::uint16_t channel, const M& method) {
+  write_in_place(out, FrameType::method, channel, encoded_size(method), [&](char* at) {
+    PointerSink sink(at);
+    encode_method(method, sink);
+  });
+}
+
+template <class M>
+void write_content_of(OutputBuffer& out, std::uint16_t channel, const M& method, std::string_view raw_properties,
+                      std::string_view body, std::uint32_t frame_max, Pin (*make_pin)(const void*),
+                      const void* context) {
+  std::size_t fragment_max = (frame_max == 0 ? unlimited_frame : frame_max) - frame_overhead;
+  if (body.size() < pin_from && body.size() <= fragment_max &&
+      write_small_content(out, channel, method, raw_properties, body)) {
+    return;
+  }
+  write_one_method(out, channel, method);
+  write_in_place(out, FrameType::header, channel, content_header_fixed_size + raw_properties.size(),
+                 [&](char* at) { fill_content_header(at, body.size(), raw_properties); });
+  const bool large = make_pin && body.size() >= pin_from;
+  while (!body.empty()) {
+    std::string_view fragment = body.substr(0, fragment_max);
+    body.remove_prefix(fragment.size());
+    if (large && fragment.size() >= pin_fragment_from) {
+      write_pinned_body_frame(out, channel, fragment, make_pin(context));
+    } else {
+      write_frame(out, FrameType::body, channel, fragment);
+    }
+  }
+}
+
 }  // namespace
 
 void write_method_frame(OutputBuffer& out, std::uint16_t channel, const Method& method) {
-  std::visit(
-      [&](const auto& m) {
-        write_in_place(out, FrameType::method, channel, encoded_size(m), [&](char* at) {
-          PointerSink sink(at);
-          encode_method(m, sink);
-        });
-      },
-      method);
+  std::visit([&](const auto& m) { write_one_method(out, channel, m); }, method);
 }
 
 void write_frame(OutputBuffer& out, FrameType type, std::uint16_t channel, std::string_view payload) {
@@ -108,23 +133,15 @@ void write_heartbeat_frame(OutputBuffer& out) {
 
 void write_content(OutputBuffer& out, std::uint16_t channel, const Method& method, std::string_view raw_properties,
                    std::string_view body, std::uint32_t frame_max, Pin (*make_pin)(const void*), const void* context) {
-  std::size_t fragment_max = (frame_max == 0 ? unlimited_frame : frame_max) - frame_overhead;
-  if (body.size() < pin_from && body.size() <= fragment_max &&
-      write_small_content(out, channel, method, raw_properties, body)) {
-    return;
-  }
-  write_method_frame(out, channel, method);
-  write_in_place(out, FrameType::header, channel, content_header_fixed_size + raw_properties.size(),
-                 [&](char* at) { fill_content_header(at, body.size(), raw_properties); });
-  while (!body.empty()) {
-    std::string_view fragment = body.substr(0, fragment_max);
-    body.remove_prefix(fragment.size());
-    if (make_pin && fragment.size() >= pin_from) {
-      write_pinned_body_frame(out, channel, fragment, make_pin(context));
-    } else {
-      write_frame(out, FrameType::body, channel, fragment);
-    }
-  }
+  std::visit(
+      [&](const auto& m) { write_content_of(out, channel, m, raw_properties, body, frame_max, make_pin, context); },
+      method);
+}
+
+void write_content(OutputBuffer& out, std::uint16_t channel, const BasicDeliver& method,
+                   std::string_view raw_properties, std::string_view body, std::uint32_t frame_max,
+                   Pin (*make_pin)(const void*), const void* context) {
+  write_content_of(out, channel, method, raw_properties, body, frame_max, make_pin, context);
 }
 
 }  // namespace wherry::amqp

@@ -35,5 +35,8 @@ void write_frame(OutputBuffer& out, FrameType type, std::uint16_t channel, std::
 // none. make_pin: see Connection::send_content.
 void write_content(OutputBuffer& out, std::uint16_t channel, const Method& method, std::string_view raw_properties,
                    std::string_view body, std::uint32_t frame_max, Pin (*make_pin)(const void*), const void* context);
+void write_content(OutputBuffer& out, std::uint16_t channel, const BasicDeliver& method,
+                   std::string_view raw_properties, std::string_view body, std::uint32_t frame_max,
+                   Pin (*make_pin)(const void*), const void* context);
 
 }  // namespace wherry::amqp

@@ -82,7 +82,9 @@ tl::unexpected<AmqpError> syntax_error(std::string_view name, MethodId id, std::
 template <std::size_t I>
 Result<void, AmqpError> decode_as(ByteReader& from, Method& into) {
   using M = MethodAt<I>;
-  M& method = into.emplace<I>();
+  // Each field is read: what was there of the same method needs no clearing.
+  M* same = std::get_if<I>(&into);
+  M& method = same != nullptr ? *same : into.emplace<I>();
   FieldReader read(from);
   std::apply([&](auto&... field) { (read(field), ...); }, reflect::tie(method));
   if (!from.ok()) return syntax_error(M::name, M::id, "the arguments end early");

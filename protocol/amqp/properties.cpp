@@ -1,5 +1,6 @@
 #include "protocol/amqp/properties.h"
 
+#include <bit>
 #include <tuple>
 
 #include <fmt/format.h>
@@ -17,6 +18,57 @@ auto fields(P& p) {
                   p.reply_to, p.expiration, p.message_id, p.timestamp, p.type, p.user_id, p.app_id, p.cluster_id);
 }
 constexpr std::uint16_t no_property = 0x0003;
+
+// Calls visit with each field that a flag is set for, in wire order: most messages have few properties, or none.
+template <class Visit>
+void each_flagged(std::uint16_t flags, PropertiesView& p, Visit&& visit) {
+  for (; flags != 0; flags = static_cast<std::uint16_t>(flags & ~std::bit_floor(flags))) {
+    switch (std::countl_zero(flags)) {
+      case 0:
+        visit(p.content_type);
+        break;
+      case 1:
+        visit(p.content_encoding);
+        break;
+      case 2:
+        visit(p.headers);
+        break;
+      case 3:
+        visit(p.delivery_mode);
+        break;
+      case 4:
+        visit(p.priority);
+        break;
+      case 5:
+        visit(p.correlation_id);
+        break;
+      case 6:
+        visit(p.reply_to);
+        break;
+      case 7:
+        visit(p.expiration);
+        break;
+      case 8:
+        visit(p.message_id);
+        break;
+      case 9:
+        visit(p.timestamp);
+        break;
+      case 10:
+        visit(p.type);
+        break;
+      case 11:
+        visit(p.user_id);
+        break;
+      case 12:
+        visit(p.app_id);
+        break;
+      case 13:
+        visit(p.cluster_id);
+        break;
+    }
+  }
+}
 
 void read(ByteReader& from, std::optional<std::string_view>& into) {
   into = read_short_string(from);
@@ -45,27 +97,26 @@ void write(Writer& to, std::uint64_t value) {
   to.u64(value);
 }
 
-}  // namespace
-
-Result<void> view_properties_into(std::string_view raw, PropertiesView& into) {
+// All but what is in the headers, which is not looked at.
+Result<void> read_flagged(std::string_view raw, PropertiesView& into) {
   ByteReader from(raw);
   std::uint16_t flags = from.u16();
   if (!from.ok()) return fail("content header: no property flags");
   if (flags & no_property) return fail(fmt::format("content header: property flags 0x{:04x} name no property", flags));
-  std::uint16_t bit = 0x8000;
-  auto take = [&](auto& field) {
-    if (flags & bit) {
-      read(from, field);
-    } else {
-      field.reset();
-    }
-    bit = static_cast<std::uint16_t>(bit >> 1);
-  };
-  std::apply([&](auto&... field) { (take(field), ...); }, fields(into));
+  each_flagged(into.flags, into, [](auto& field) { field.reset(); });
+  into.flags = flags;
+  each_flagged(flags, into, [&](auto& field) { read(from, field); });
   if (!from.ok()) return fail("content header: ends in the middle of a property");
   if (!from.at_end()) {
     return fail(fmt::format("content header: {} bytes behind the last property", from.remaining()));
   }
+  return {};
+}
+
+}  // namespace
+
+Result<void> view_properties_into(std::string_view raw, PropertiesView& into) {
+  if (auto done = read_flagged(raw, into); !done) return done;
   if (into.headers) return check_table(*into.headers);
   return {};
 }
@@ -77,8 +128,8 @@ Result<PropertiesView> view_properties(std::string_view raw) {
 }
 
 Result<Properties> decode_properties(std::string_view raw) {
-  auto view = view_properties(raw);
-  if (!view) return tl::unexpected(std::move(view.error()));
+  Result<PropertiesView> view;
+  if (auto done = read_flagged(raw, *view); !done) return tl::unexpected(std::move(done.error()));
   Properties properties;
   auto copy = [](auto& to, const auto& from) {
     if (from) to.emplace(*from);
@@ -105,7 +156,9 @@ Result<Properties> decode_properties(std::string_view raw) {
 }
 
 std::string encode_properties(const Properties& properties) {
-  std::string raw(2, '\0');
+  std::string raw;
+  raw.reserve(properties.headers ? 256 + 32 * properties.headers->size() : 128);
+  raw.append(2, '\0');
   Writer to(raw);
   std::uint16_t flags = 0;
   std::uint16_t bit = 0x8000;

@@ -17,6 +17,7 @@ namespace wherry::amqp {
 
 // Views into the bytes that were decoded. Absent properties are nullopt.
 struct PropertiesView {
+  std::uint16_t flags = 0;  // As on the wire: which of them are there.
   std::optional<std::string_view> content_type{};
   std::optional<std::string_view> content_encoding{};
   std::optional<TableView> headers{};
@@ -52,8 +53,9 @@ struct Properties {
 };
 
 // raw: the property flags and the property list, as they follow the body size in a content header.
-Result<PropertiesView> view_properties(std::string_view raw);                   // Checks the headers table too.
-Result<void> view_properties_into(std::string_view raw, PropertiesView& into);  // The same, without the copy.
+Result<PropertiesView> view_properties(std::string_view raw);  // Checks the headers table too.
+// The same without the copy. into: a new one, or one that nobody else has changed since.
+Result<void> view_properties_into(std::string_view raw, PropertiesView& into);
 Result<Properties> decode_properties(std::string_view raw);
 std::string encode_properties(const Properties& properties);
 

@@ -12,7 +12,7 @@ namespace {
 
 // Before anything was negotiated: enough for a start-ok with a long token in it, too little to be worth sending in
 // bulk.
-constexpr std::uint32_t handshake_frame_max = 8192;
+constexpr std::uint32_t server_handshake_frame_max = 8192;
 constexpr std::size_t protocol_header_size = 8;
 // Clients of 0-9 say it this way and speak the same language.
 constexpr std::string_view protocol_header_09{"AMQP\x01\x01\x00\x09", 8};
@@ -24,7 +24,7 @@ class ServerConnection final : public ConnectionCore {
         config_(config),
         events_(events) {
     tuning_ = config.tuning;
-    set_frame_max(handshake_frame_max);
+    set_frame_max(server_handshake_frame_max);
   }
 
  private:
@@ -146,8 +146,8 @@ void ServerConnection::refuse(const std::string& reason) {
   if (const Table* table = capabilities ? capabilities->get<Table>() : nullptr) {
     table->boolean("authentication_failure_close", wants_close);
   }
-  MethodId offender = step_ == Step::securing ? ConnectionSecureOk::id : ConnectionStartOk::id;
-  if (wants_close) return fail({ReplyCode::access_refused, text, offender, true});
+  // RabbitMQ names no method here.
+  if (wants_close) return fail({ReplyCode::access_refused, text, {}, true});
   refuse_silently(ReplyCode::access_refused, reply_text(ReplyCode::access_refused, text));
 }
 

@@ -12,6 +12,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -91,6 +92,9 @@ struct FieldValue {
 };
 
 Result<Table> decode_table(TableView view);
+// The value of the first pair of that name, without building the others; nothing when it is not there, or when what
+// stands before it cannot be read.
+std::optional<FieldValue> find_field(TableView view, std::string_view name);
 // Only the check, without building anything: what the broker does to a table that it passes on as it stands.
 Result<void> check_table(TableView view);
 // The pairs, without the length prefix: what TableView::raw holds.

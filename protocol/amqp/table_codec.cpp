@@ -71,20 +71,6 @@ class Walk {
     return from.ok() || give_up(cut_short());
   }
 
-  Error error() { return std::move(error_); }
-
- private:
-  bool array(std::string_view raw, Array& into, int depth) {
-    if (depth > depth_limit) return give_up(too_deep());
-    ByteReader from(raw);
-    while (!from.at_end()) {
-      Value value;
-      if (!one(from, value, depth)) return false;
-      Mode::add(into, std::move(value));
-    }
-    return true;
-  }
-
   bool one(ByteReader& from, Value& into, int depth) {
     char type = static_cast<char>(from.u8());
     if (!from.ok()) return give_up(cut_short());
@@ -155,6 +141,20 @@ class Walk {
         return give_up({bad_type(type)});
     }
     return from.ok() || give_up(cut_short());
+  }
+
+  Error error() { return std::move(error_); }
+
+ private:
+  bool array(std::string_view raw, Array& into, int depth) {
+    if (depth > depth_limit) return give_up(too_deep());
+    ByteReader from(raw);
+    while (!from.at_end()) {
+      Value value;
+      if (!one(from, value, depth)) return false;
+      Mode::add(into, std::move(value));
+    }
+    return true;
   }
 
   bool give_up(Error error) {
@@ -265,8 +265,26 @@ void write_pairs(std::string& to, const Table& table) {
 Result<Table> decode_table(TableView view) {
   Walk<Building> walk;
   Table table;
+  // A name, its length, a type and a value: few pairs are smaller than this.
+  table.entries().reserve(view.raw.size() / 16);
   if (!walk.pairs(view.raw, table, 1)) return tl::unexpected(walk.error());
   return table;
+}
+
+std::optional<FieldValue> find_field(TableView view, std::string_view name) {
+  ByteReader from(view.raw);
+  while (!from.at_end()) {
+    if (read_short_string(from) == name) {
+      Walk<Building> walk;
+      FieldValue value;
+      if (walk.one(from, value, 1)) return value;
+      return {};
+    }
+    Walk<Checking> walk;
+    Checking::Value passed;
+    if (!walk.one(from, passed, 1)) return {};
+  }
+  return {};
 }
 
 Result<void> check_table(TableView view) {
@@ -278,6 +296,7 @@ Result<void> check_table(TableView view) {
 
 std::string encode_table(const Table& table) {
   std::string bytes;
+  bytes.reserve(32 * table.size());
   write_pairs(bytes, table);
   return bytes;
 }

@@ -33,13 +33,13 @@ Table table_from_yaml(const yaml::Entries& entries) {
   return table;
 }
 
-Table read_arguments(yaml::Map& map) {
+}  // namespace
+
+Table read_table(yaml::Map& map, std::string_view key) {
   yaml::Entries entries;
-  map.tree("arguments", entries);
+  map.tree(key, entries);
   return table_from_yaml(entries);
 }
-
-}  // namespace
 
 ExchangeSettings read_exchange(yaml::Map& map) {
   ExchangeSettings out;
@@ -53,7 +53,7 @@ ExchangeSettings read_exchange(yaml::Map& map) {
   map.get("durable", out.durable);
   map.get("auto_delete", out.auto_delete);
   map.get("internal", out.internal);
-  out.arguments = read_arguments(map);
+  out.arguments = read_table(map, "arguments");
   return out;
 }
 
@@ -62,7 +62,7 @@ QueueSettings read_queue(yaml::Map& map) {
   map.required("name", out.name);
   map.get("durable", out.durable);
   map.get("auto_delete", out.auto_delete);
-  out.arguments = read_arguments(map);
+  out.arguments = read_table(map, "arguments");
   return out;
 }
 
@@ -76,7 +76,7 @@ BindingSettings read_binding(yaml::Map& map) {
     map.error("a binding needs a 'queue', or an exchange in 'to_exchange'");
   }
   map.get("routing_key", out.routing_key);
-  out.arguments = read_arguments(map);
+  out.arguments = read_table(map, "arguments");
   return out;
 }
 

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 
 #include "base/yaml.h"
 #include "protocol/amqp/table.h"
@@ -36,6 +37,8 @@ struct BindingSettings {
   Table arguments = {};
 };
 
+// A map of anything, as a table.
+Table read_table(yaml::Map& map, std::string_view key);
 ExchangeSettings read_exchange(yaml::Map& map);
 QueueSettings read_queue(yaml::Map& map);
 BindingSettings read_binding(yaml::Map& map);

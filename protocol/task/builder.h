@@ -3,6 +3,8 @@
 // begin_*() refuses what would be nested deeper than max_depth. A map's entry is key() and then its value.
 #pragma once
 
+#include <algorithm>
+#include <cstddef>
 #include <string>
 #include <utility>
 #include <vector>
@@ -18,8 +20,17 @@ class Builder {
     open_.push_back({std::move(container), {}});
     return true;
   }
-  bool begin_array() { return begin(Value::Array{}); }
-  bool begin_map() { return begin(Value::Map{}); }
+  // size: what the input says of it, if it does; believed as far as that costs nothing.
+  bool begin_array(std::size_t size = 0) {
+    Value::Array array;
+    array.reserve(std::min(size, most_reserved));
+    return begin(std::move(array));
+  }
+  bool begin_map(std::size_t size = 0) {
+    Value::Map map;
+    map.reserve(std::min(size, most_reserved));
+    return begin(std::move(map));
+  }
 
   void key(std::string name) { open_.back().key = std::move(name); }
 
@@ -44,6 +55,7 @@ class Builder {
   Value take() && { return std::move(root_); }
 
  private:
+  static constexpr std::size_t most_reserved = 16;
   struct Open {
     Value container;
     std::string key;  // Of the entry whose value comes next.

@@ -1,7 +1,7 @@
 #include "protocol/task/convert.h"
 
+#include "base/iso8601.h"
 #include "base/nearest.h"
-#include "protocol/task/iso8601.h"
 #include "protocol/task/repr.h"
 
 namespace wherry::task::detail {

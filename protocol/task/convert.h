@@ -12,6 +12,7 @@
 //   std::vector, std::array, std::pair, std::tuple                 arrays; the latter three of exactly their length
 //   std::map, std::unordered_map with std::string keys             maps
 //   task::Value              as it is; Value::Array and Value::Map too
+//   types with to_value() and a static from_value()                as they say: those of types.h, and your own
 //   plain structs            a map keyed by the fields' names (base/reflect.h: up to 24 fields, default constructible)
 //
 // Fields that may be missing: std::optional ones, and those that the struct names itself, which keep the default of
@@ -102,8 +103,15 @@ inline constexpr bool is_value_part =
 template <class T>
 inline constexpr bool not_convertible = false;
 
+// Has its own way: Value to_value() const, and static Result<T> from_value(const Value&).
 template <class T>
-concept Struct = reflect::Aggregate<T> && !is_array<T> && !std::same_as<T, Bytes>;
+concept ConvertsItself = requires(const T& it, const Value& value) {
+  { it.to_value() } -> std::same_as<Value>;
+  { T::from_value(value) } -> std::same_as<Result<T>>;
+};
+
+template <class T>
+concept Struct = reflect::Aggregate<T> && !is_array<T> && !std::same_as<T, Bytes> && !ConvertsItself<T>;
 
 template <class T>
 concept NamesOptionalFields = requires {
@@ -185,6 +193,8 @@ template <class T>
 Value to_value(const T& from) {
   if constexpr (std::same_as<T, Value>) {
     return from;
+  } else if constexpr (detail::ConvertsItself<T>) {
+    return from.to_value();
   } else if constexpr (detail::is_value_part<T> || std::is_arithmetic_v<T>) {
     return Value(from);
   } else if constexpr (std::convertible_to<const T&, std::string_view>) {
@@ -241,6 +251,10 @@ template <class T>
 bool Reader::read(const Value& value, T& into, const Path& path) {
   if constexpr (std::same_as<T, Value>) {
     into = value;
+  } else if constexpr (ConvertsItself<T>) {
+    auto own = T::from_value(value);
+    if (!own) return trouble(path, own.error().message);
+    into = std::move(*own);
   } else if constexpr (std::same_as<T, std::monostate>) {
     if (!value.is_null()) return expected(path, "null", value);
   } else if constexpr (is_value_part<T>) {

@@ -6,9 +6,9 @@
 #include <unistd.h>
 
 #include "base/assert.h"
+#include "base/iso8601.h"
 #include "protocol/task/convert.h"
 #include "protocol/task/fields.h"
-#include "protocol/task/iso8601.h"
 #include "protocol/task/repr.h"
 
 namespace wherry::task {
@@ -38,69 +38,151 @@ constexpr std::array<std::string_view, 20> own_headers = {"lang",
                                                           "stamps",
                                                           "compression"};
 
-bool is_own(std::string_view name) {
-  return std::find(own_headers.begin(), own_headers.end(), name) != own_headers.end();
+constexpr std::size_t index_of(std::string_view name) {
+  return static_cast<std::size_t>(std::find(own_headers.begin(), own_headers.end(), name) - own_headers.begin());
 }
+
+// The name of one of them, found in the list when this is compiled.
+struct Name {
+  consteval Name(const char* name) : text(name), index(index_of(name)) {}
+  std::string_view text;
+  std::size_t index;
+};
 
 // --- writing --------------------------------------------------------------------------------------------------------
 
-Value text_or_null(const std::string& text) {
-  return text.empty() ? Value() : Value(text);
+amqp::FieldValue text_or_null(const std::string& text) {
+  return text.empty() ? amqp::FieldValue() : amqp::FieldValue(text);
 }
-Value time_or_null(const std::optional<WallTime>& time) {
-  return time ? Value(format_iso8601(*time)) : Value();
+amqp::FieldValue time_or_null(const std::optional<WallTime>& time) {
+  return time ? amqp::FieldValue(format_iso8601(*time)) : amqp::FieldValue();
+}
+amqp::FieldValue small(std::uint32_t number) {
+  return std::in_range<std::int32_t>(number) ? amqp::FieldValue(static_cast<std::int32_t>(number))
+                                             : amqp::FieldValue(static_cast<std::int64_t>(number));
 }
 
-Value::Map headers_of(const Task& task) {
-  return {
-      {"lang", task.lang},
-      {"task", task.name},
-      {"id", task.id},
-      {"shadow", text_or_null(task.shadow)},
-      {"eta", time_or_null(task.eta)},
-      {"expires", time_or_null(task.expires)},
-      {"group", text_or_null(task.group)},
-      {"group_index", to_value(task.group_index)},
-      {"retries", task.retries},
-      {"timelimit", Value::Array{to_value(task.time_limit), to_value(task.soft_time_limit)}},
-      {"root_id", task.root_id.empty() ? task.id : task.root_id},
-      {"parent_id", text_or_null(task.parent_id)},
-      {"argsrepr", task.argsrepr.empty() ? args_repr(task.args) : task.argsrepr},
-      {"kwargsrepr", task.kwargsrepr.empty() ? kwargs_repr(task.kwargs) : task.kwargsrepr},
-      {"origin", task.origin.empty() ? default_origin() : task.origin},
-      {"ignore_result", task.ignore_result},
-      {"replaced_task_nesting", task.replaced_task_nesting},
-      {"stamped_headers", task.stamped_headers},
-      {"stamps", task.stamps},
+// The protocol's own, then the task's others. Written without a Value between: every task that is sent comes here.
+Result<amqp::Table> headers_of(const Task& task) {
+  amqp::Table table;
+  auto& entries = table.entries();
+  entries.reserve(own_headers.size() + task.headers.size());
+  const auto add = [&](const char* name, amqp::FieldValue value) { entries.emplace_back(name, std::move(value)); };
+  std::string refused;
+  const auto convert = [&](const char* name, const Value& value) {
+    auto field = to_field(value);
+    if (field) return add(name, std::move(*field));
+    if (refused.empty()) refused = std::move(field.error().message);
   };
+  add("lang", task.lang);
+  add("task", task.name);
+  add("id", task.id);
+  add("shadow", text_or_null(task.shadow));
+  add("eta", time_or_null(task.eta));
+  add("expires", time_or_null(task.expires));
+  add("group", text_or_null(task.group));
+  convert("group_index", to_value(task.group_index));
+  add("retries", small(task.retries));
+  convert("timelimit", Value::Array{to_value(task.time_limit), to_value(task.soft_time_limit)});
+  add("root_id", task.root_id.empty() ? task.id : task.root_id);
+  add("parent_id", text_or_null(task.parent_id));
+  add("argsrepr", task.argsrepr.empty() ? args_repr(task.args) : task.argsrepr);
+  add("kwargsrepr", task.kwargsrepr.empty() ? kwargs_repr(task.kwargs) : task.kwargsrepr);
+  add("origin", task.origin.empty() ? default_origin() : task.origin);
+  add("ignore_result", task.ignore_result);
+  add("replaced_task_nesting", small(task.replaced_task_nesting));
+  convert("stamped_headers", task.stamped_headers);
+  convert("stamps", task.stamps);
+  if (!refused.empty()) return fail("header: " + refused);
+  for (const auto& [name, value] : task.headers.entries()) {
+    if (index_of(name) == own_headers.size()) entries.emplace_back(name, value);
+  }
+  if (task.compression != Compression::none) add("compression", std::string(mime_type(task.compression)));
+  return table;
+}
+
+Value body_of(const Task& task) {
+  Value::Map embed;
+  embed.reserve(4);
+  embed.emplace_back("callbacks", task.embed.callbacks);
+  embed.emplace_back("errbacks", task.embed.errbacks);
+  embed.emplace_back("chain", task.embed.chain);
+  embed.emplace_back("chord", task.embed.chord);
+  Value::Array body;
+  body.reserve(3);
+  body.emplace_back(task.args);
+  body.emplace_back(task.kwargs);
+  body.emplace_back(std::move(embed));
+  return body;
 }
 
 // --- reading --------------------------------------------------------------------------------------------------------
 
-// Reads members of a header table or of a version 1 body; remembers the first that is wrong.
+// A message's headers sorted into the protocol's own, by their place in own_headers, and the others. Of a name that is
+// there twice the last counts, as Python reads them.
+class Headers {
+ public:
+  Headers(const amqp::Table& table, amqp::Table& others) {
+    // Written in the list's order, as they mostly are, each is found at once.
+    std::size_t next = 0;
+    for (const auto& entry : table.entries()) {
+      const std::size_t index =
+          next < own_headers.size() && own_headers[next] == entry.first ? next : index_of(entry.first);
+      if (index == own_headers.size()) {
+        others.entries().push_back(entry);
+      } else {
+        own_[index] = &entry.second;
+        next = index + 1;
+      }
+    }
+  }
+  const amqp::FieldValue* find(Name name) const { return own_[name.index]; }
+
+ private:
+  std::array<const amqp::FieldValue*, own_headers.size()> own_{};
+};
+
+// The members of a version 1 body, or of what it has in it.
+class Map {
+ public:
+  explicit Map(const Value::Map& map) : map_(map) {}
+  const Value* find(Name name) const { return task::find(map_, name.text); }
+
+ private:
+  const Value::Map& map_;
+};
+
+// Reads members of either; remembers the first that is wrong.
+template <class From>
 class Members {
  public:
-  explicit Members(const Value::Map& map, std::string_view what) : map_(map), what_(what) {}
+  explicit Members(const From& from, std::string_view what) : from_(from), what_(what) {}
 
   // false: missing or null, or wrong.
   template <class T>
-  bool read(std::string_view name, T& into) {
-    const Value* value = find(map_, name);
+  bool read(Name name, T& into) {
+    const auto* value = from_.find(name);
     if (value == nullptr || value->is_null()) return false;
-    auto read = from_value<T>(*value);
+    if constexpr (std::same_as<T, std::string>) {
+      if (const auto* text = value->template get<std::string>()) {
+        into = *text;
+        return true;
+      }
+    }
+    auto read = from_value<T>(as_value(*value));
     if (read) {
       into = std::move(*read);
       return true;
     }
-    wrong(name, read.error().message);
+    wrong(name.text, read.error().message);
     return false;
   }
   template <class T>
-  void read(std::string_view name, std::optional<T>& into) {
+  void read(Name name, std::optional<T>& into) {
     if (T value{}; read(name, value)) into = std::move(value);
   }
-  void keep(std::string_view name, Value& into) {
-    if (const Value* value = find(map_, name)) into = *value;
+  void keep(Name name, Value& into) {
+    if (const auto* value = from_.find(name)) into = as_value(*value);
   }
   void wrong(std::string_view name, std::string_view why) {
     if (error_.empty()) error_.append(what_).append(" '").append(name).append("': ").append(why);
@@ -109,7 +191,10 @@ class Members {
   const std::string& error() const { return error_; }
 
  private:
-  const Value::Map& map_;
+  static const Value& as_value(const Value& value) { return value; }
+  static Value as_value(const amqp::FieldValue& field) { return from_field(field); }
+
+  const From& from_;
   std::string_view what_;
   std::string error_;
 };
@@ -119,7 +204,8 @@ tl::unexpected<DecodeError> not_a_task(std::string message) {
 }
 
 // Those that headers (version 2) and body (version 1) have alike.
-void read_common(Members& in, Task& task) {
+template <class From>
+void read_common(Members<From>& in, Task& task) {
   in.read("task", task.name);
   in.read("id", task.id);
   in.read("eta", task.eta);
@@ -131,7 +217,7 @@ void read_common(Members& in, Task& task) {
   if (in.read("timelimit", limits)) std::tie(task.time_limit, task.soft_time_limit) = limits;
 }
 
-void read_headers(Members& in, Task& task) {
+void read_headers(Members<Headers>& in, Task& task) {
   read_common(in, task);
   in.read("root_id", task.root_id);
   in.read("parent_id", task.parent_id);
@@ -147,11 +233,13 @@ void read_headers(Members& in, Task& task) {
 }
 
 void read_embed(const Value::Map& map, Embed& embed) {
-  Members in(map, "embed");
-  in.keep("callbacks", embed.callbacks);
-  in.keep("errbacks", embed.errbacks);
-  in.keep("chain", embed.chain);
-  in.keep("chord", embed.chord);
+  const auto keep = [&](std::string_view name, Value& into) {
+    if (const Value* value = find(map, name)) into = *value;
+  };
+  keep("callbacks", embed.callbacks);
+  keep("errbacks", embed.errbacks);
+  keep("chain", embed.chain);
+  keep("chord", embed.chord);
 }
 
 // Empty, or why the body of version 2 is wrong.
@@ -177,7 +265,8 @@ std::string read_version_1(const Value& body, Task& task) {
   const auto* map = body.get<Value::Map>();
   if (map == nullptr) return "no header 'task', and the body is " + describe(body);
   if (find(*map, "task") == nullptr) return "no header 'task', and none in the body";
-  Members in(*map, "body's");
+  const Map members(*map);
+  Members in(members, "body's");
   read_common(in, task);
   in.read("args", task.args);
   in.read("kwargs", task.kwargs);
@@ -208,21 +297,13 @@ Result<EncodedTask> encode(const Task& task, WallTime now) {
   properties.reply_to = task.reply_to;
   if (task.expires) properties.expiration = std::to_string(until(*task.expires, now).count());
 
-  auto headers = to_field(headers_of(task));
-  if (!headers) return fail("header: " + headers.error().message);
-  amqp::Table table = std::move(*std::get_if<amqp::Table>(&headers->value));
-  for (const auto& [name, value] : task.headers.entries()) {
-    if (!is_own(name)) table.entries().emplace_back(name, value);
-  }
-  properties.headers = std::move(table);
+  auto headers = headers_of(task);
+  if (!headers) return tl::unexpected(std::move(headers.error()));
+  properties.headers = std::move(*headers);
 
-  const Value::Map embed{{"callbacks", task.embed.callbacks},
-                         {"errbacks", task.embed.errbacks},
-                         {"chain", task.embed.chain},
-                         {"chord", task.embed.chord}};
-  auto body = encode_body(Value::Array{task.args, task.kwargs, embed}, task.serializer);
+  auto body = encode_body(body_of(task), task.serializer);
   if (!body) return fail("arguments: " + body.error().message);
-  out.body = std::move(*body);
+  out.body = compress(std::move(*body), task.compression);
   return out;
 }
 
@@ -231,18 +312,14 @@ Result<Task, DecodeError> decode(const amqp::Properties& properties, std::string
   if (!value) return tl::unexpected(std::move(value.error()));
   Task task;
   task.serializer = *serializer_of(properties);
+  task.compression = *compression_of(properties);
   read_properties(properties, task);
 
   const amqp::Table none;
-  const amqp::Table& table = properties.headers ? *properties.headers : none;
-  for (const auto& [name, field] : table.entries()) {
-    if (!is_own(name)) task.headers.entries().emplace_back(name, field);
-  }
-
+  const Headers headers(properties.headers ? *properties.headers : none, task.headers);
   std::string error;
-  if (table.find("task") != nullptr) {
-    const Value headers = from_field(amqp::FieldValue(table));
-    Members in(*headers.get<Value::Map>(), "header");
+  if (headers.find("task") != nullptr) {
+    Members in(headers, "header");
     read_headers(in, task);
     error = in.error();
     if (error.empty()) error = read_body(*value, task);

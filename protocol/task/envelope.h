@@ -18,6 +18,7 @@
 #include "base/clock.h"
 #include "base/result.h"
 #include "protocol/amqp/properties.h"
+#include "protocol/task/compression.h"
 #include "protocol/task/serializer.h"
 #include "protocol/task/value.h"
 
@@ -65,6 +66,7 @@ struct Task {
   std::uint8_t priority = 0;
   bool durable = true;  // Delivery mode 2, else 1.
   Serializer serializer = Serializer::json;
+  Compression compression = Compression::none;  // Of the body.
 
   // All headers that the protocol does not know. Those of its names are not written from here.
   amqp::Table headers = {};
@@ -80,7 +82,7 @@ struct EncodedTask {
 // Errors: a value that the serializer or a header cannot hold.
 Result<EncodedTask> encode(const Task& task, WallTime now);
 
-// Undecodable: see DecodeError. A message without content_type or one with compression is told apart from a wrong one.
+// Undecodable: see DecodeError. A message without content_type is told apart from a wrong one.
 Result<Task, DecodeError> decode(const amqp::Properties& properties, std::string_view body);
 
 // "gen<pid>@<host>", as Celery's producers call themselves.

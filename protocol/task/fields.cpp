@@ -3,7 +3,7 @@
 #include <chrono>
 #include <limits>
 
-#include "protocol/task/iso8601.h"
+#include "base/iso8601.h"
 #include "protocol/task/repr.h"
 
 namespace wherry::task {

@@ -7,6 +7,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "base/utf8.h"
 #include "protocol/task/base64.h"
 #include "protocol/task/builder.h"
 

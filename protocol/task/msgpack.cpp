@@ -7,8 +7,10 @@
 #include <msgpack.hpp>
 
 #include "base/bytes.h"
+#include "base/utf8.h"
 #include "protocol/task/builder.h"
 #include "protocol/task/repr.h"
+#include "protocol/task/types.h"
 
 namespace wherry::task {
 
@@ -19,7 +21,7 @@ struct Sink {
   std::string out;
 };
 
-class Writer {
+class MsgpackWriter {
  public:
   bool write(const Value& value, std::size_t depth) {
     depth_ = depth;
@@ -57,6 +59,8 @@ class Writer {
     return true;
   }
   bool operator()(const Value::Map& is) {
+    Value made;
+    if (const Value* plain = plain_form(is, made)) return write(*plain, depth_);
     const std::size_t depth = depth_ + 1;
     if (depth > max_depth) return refuse(too_deep());
     packer_.pack_map(static_cast<std::uint32_t>(is.size()));
@@ -85,7 +89,7 @@ class Writer {
 };
 
 // What msgpack's parser calls. false from any of them ends the parsing, with error set.
-class Events : public msgpack::null_visitor {
+class MsgpackEvents : public msgpack::null_visitor {
  public:
   bool visit_nil() { return put(nullptr); }
   bool visit_boolean(bool is) { return put(is); }
@@ -100,10 +104,14 @@ class Events : public msgpack::null_visitor {
   bool visit_bin(const char* at, std::uint32_t size) { return put(Bytes{std::string(at, size)}); }
   bool visit_ext(const char*, std::uint32_t) { return refuse("an extension type"); }
 
-  bool start_array(std::uint32_t) { return begin(builder_.begin_array()); }
+  bool start_array(std::uint32_t size) { return begin(builder_.begin_array(size)); }
   bool end_array() { return put(builder_.end()); }
-  bool start_map(std::uint32_t) { return begin(builder_.begin_map()); }
-  bool end_map() { return put(builder_.end()); }
+  bool start_map(std::uint32_t size) { return begin(builder_.begin_map(size)); }
+  bool end_map() {
+    Value done = builder_.end(), made;
+    const Value* plain = plain_form(*done.get<Value::Map>(), made);
+    return plain != nullptr ? put(Value(*plain)) : put(std::move(done));
+  }
   bool start_map_key() {
     in_key_ = true;
     return true;
@@ -123,7 +131,7 @@ class Events : public msgpack::null_visitor {
  private:
   bool begin(bool begun) {
     if (in_key_) return refuse("an array or a map as key");
-    return begun || refuse(Writer::too_deep());
+    return begun || refuse(MsgpackWriter::too_deep());
   }
   bool put(Value value) {
     if (!in_key_) {
@@ -161,13 +169,14 @@ class Events : public msgpack::null_visitor {
 }  // namespace
 
 Result<std::string> encode_msgpack(const Value& value) {
-  Writer writer;
+  MsgpackWriter writer;
+  writer.sink.out.reserve(128);
   if (!writer.write(value, 0)) return fail(std::move(writer.error));
   return std::move(writer.sink.out);
 }
 
 Result<Value> decode_msgpack(std::string_view bytes) {
-  Events events;
+  MsgpackEvents events;
   std::size_t offset = 0;
   const bool parsed = msgpack::parse(bytes.data(), bytes.size(), offset, events);
   if (!parsed || !events.error.empty()) {

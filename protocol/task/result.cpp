@@ -10,7 +10,7 @@ namespace wherry::task {
 
 namespace {
 
-Value text_or_null(const std::string& text) {
+Value string_or_null(const std::string& text) {
   return text.empty() ? Value() : Value(text);
 }
 
@@ -20,7 +20,7 @@ constexpr std::array<std::string_view, 8> own_members = {"task_id",  "status",  
 Value exception_value(const TaskException& exception) {
   return Value::Map{{"exc_type", exception.type},
                     {"exc_message", exception.arguments},
-                    {"exc_module", text_or_null(exception.module)}};
+                    {"exc_module", string_or_null(exception.module)}};
 }
 
 // Older writers have a single string for exc_message, or no module. What has no exc_type at all is kept as one
@@ -66,13 +66,33 @@ std::string TaskException::message() const {
   return text != nullptr ? *text : repr(arguments[0]);
 }
 
+std::vector<std::string> child_ids(const Value& children) {
+  std::vector<std::string> ids;
+  const auto* all = children.get<Value::Array>();
+  if (all == nullptr) return ids;
+  for (const Value& each : *all) {
+    const auto* tuple = each.get<Value::Array>();
+    if (tuple == nullptr || tuple->size() != 2) continue;
+    if ((*tuple)[1].get<Value::Array>() != nullptr) {
+      for (std::string& member : child_ids((*tuple)[1])) ids.push_back(std::move(member));
+      continue;
+    }
+    const auto* head = (*tuple)[0].get<Value::Array>();
+    const auto* id = head == nullptr || head->empty() ? nullptr : head->front().get<std::string>();
+    if (id != nullptr) ids.push_back(*id);
+  }
+  return ids;
+}
+
 Value meta_to_value(const ResultMeta& meta) {
-  Value::Map map{{"status", meta.status},
-                 {"result", meta.exception ? exception_value(*meta.exception) : meta.result},
-                 {"traceback", text_or_null(meta.traceback)},
-                 {"children", meta.children},
-                 {"date_done", to_value(meta.date_done)},
-                 {"task_id", meta.task_id}};
+  Value::Map map;
+  map.reserve(own_members.size() + meta.extra.size());
+  map.emplace_back("status", meta.status);
+  map.emplace_back("result", meta.exception ? exception_value(*meta.exception) : meta.result);
+  map.emplace_back("traceback", string_or_null(meta.traceback));
+  map.emplace_back("children", meta.children);
+  map.emplace_back("date_done", to_value(meta.date_done));
+  map.emplace_back("task_id", meta.task_id);
   if (!meta.group_id.empty()) map.emplace_back("group_id", meta.group_id);
   if (!meta.parent_id.empty()) map.emplace_back("parent_id", meta.parent_id);
   for (const auto& [name, value] : meta.extra) {

@@ -11,6 +11,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/clock.h"
 #include "base/result.h"
@@ -55,6 +56,9 @@ struct EncodedResult {
 
 Result<EncodedResult> encode_result(const ResultMeta& meta, Serializer serializer);
 Result<ResultMeta, DecodeError> decode_result(const amqp::Properties& properties, std::string_view body);
+
+// The ids of the tasks in a meta's children, those of groups by their members. What is none is left out.
+std::vector<std::string> child_ids(const Value& children);
 
 // The meta itself, for stores that do not use messages.
 Value meta_to_value(const ResultMeta& meta);

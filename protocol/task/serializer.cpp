@@ -1,5 +1,6 @@
 #include "protocol/task/serializer.h"
 
+#include "protocol/task/compression.h"
 #include "protocol/task/json.h"
 #include "protocol/task/msgpack.h"
 
@@ -39,14 +40,17 @@ Result<Serializer, DecodeError> serializer_of(const amqp::Properties& properties
 }
 
 Result<Value, DecodeError> decode_body(const amqp::Properties& properties, std::string_view body) {
-  if (properties.headers) {
-    const amqp::FieldValue* compression = properties.headers->find("compression");
-    if (compression != nullptr && !compression->is_null()) {
-      return unsupported("compression " + amqp::to_string(*compression) + " is not supported");
-    }
-  }
+  auto compression = compression_of(properties);
+  if (!compression) return tl::unexpected(std::move(compression.error()));
   auto serializer = serializer_of(properties);
   if (!serializer) return tl::unexpected(std::move(serializer.error()));
+  std::string inflated;
+  if (*compression != Compression::none) {
+    auto whole = decompress(body, *compression);
+    if (!whole) return tl::unexpected(DecodeError{DecodeError::Kind::undecodable, "body: " + whole.error().message});
+    inflated = std::move(*whole);
+    body = inflated;
+  }
   auto value = *serializer == Serializer::json ? decode_json(body) : decode_msgpack(body);
   if (value) return std::move(*value);
   return tl::unexpected(DecodeError{DecodeError::Kind::undecodable, "body: " + value.error().message});

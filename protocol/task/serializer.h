@@ -33,7 +33,7 @@ struct DecodeError {
 
 // Which serializer wrote this content. A missing content type is unsupported.
 Result<Serializer, DecodeError> serializer_of(const amqp::Properties& properties);
-// Refuses a compressed body (header "compression") too.
+// Inflates a compressed body (header "compression") before, see compression.h.
 Result<Value, DecodeError> decode_body(const amqp::Properties& properties, std::string_view body);
 
 }  // namespace wherry::task

@@ -7,6 +7,22 @@
 
 namespace wherry::task {
 
+namespace {
+
+// Looks at each pair, which for the few keys that maps have is less than sorting.
+bool small_without_repeats(const Value::Map& map) {
+  constexpr std::size_t few = 16;
+  if (map.size() > few) return false;
+  for (std::size_t i = 1; i < map.size(); ++i) {
+    for (std::size_t j = 0; j < i; ++j) {
+      if (map[i].first == map[j].first) return false;
+    }
+  }
+  return true;
+}
+
+}  // namespace
+
 const Value* find(const Value::Map& map, std::string_view key) {
   for (const auto& [name, value] : map) {
     if (name == key) return &value;
@@ -32,7 +48,7 @@ bool operator==(const Value& a, const Value& b) {
 }
 
 void drop_repeated_keys(Value::Map& map) {
-  if (map.size() < 2) return;
+  if (small_without_repeats(map)) return;
   // Sorted, because a hostile map of many keys must not cost the square of its size.
   std::vector<std::size_t> order(map.size());
   std::iota(order.begin(), order.end(), std::size_t{0});
@@ -88,33 +104,6 @@ struct Describe {
 
 std::string describe(const Value& value) {
   return std::visit(Describe{}, value.variant());
-}
-
-std::size_t find_bad_utf8(std::string_view text) {
-  const auto* begin = reinterpret_cast<const unsigned char*>(text.data());
-  const auto* end = begin + text.size();
-  for (const auto* at = begin; at != end;) {
-    const std::size_t start = static_cast<std::size_t>(at - begin);
-    const unsigned lead = *at++;
-    if (lead < 0x80) continue;
-    unsigned follow = 0, least = 0, code = 0;
-    if (lead >= 0xC2 && lead <= 0xDF) {
-      follow = 1, least = 0x80, code = lead & 0x1F;
-    } else if (lead >= 0xE0 && lead <= 0xEF) {
-      follow = 2, least = 0x800, code = lead & 0x0F;
-    } else if (lead >= 0xF0 && lead <= 0xF4) {
-      follow = 3, least = 0x10000, code = lead & 0x07;
-    } else {
-      return start;
-    }
-    if (static_cast<std::size_t>(end - at) < follow) return start;
-    for (; follow > 0; --follow) {
-      if ((*at & 0xC0) != 0x80) return start;
-      code = code << 6 | (*at++ & 0x3F);
-    }
-    if (code < least || code > 0x10FFFF || (code >= 0xD800 && code <= 0xDFFF)) return start;
-  }
-  return std::string_view::npos;
 }
 
 }  // namespace wherry::task

@@ -90,12 +90,6 @@ void drop_repeated_keys(Value::Map& map);
 // What it is, for errors: 'string "abc"', 'integer 7', 'null', 'an array of 3', long text cut.
 std::string describe(const Value& value);
 
-// The offset of the first byte that is not UTF-8; npos when all is.
-std::size_t find_bad_utf8(std::string_view text);
-inline bool is_utf8(std::string_view text) {
-  return find_bad_utf8(text) == std::string_view::npos;
-}
-
 // How deep arrays and maps may be nested, in both serializers: no input can exhaust the stack.
 inline constexpr std::size_t max_depth = 64;
 

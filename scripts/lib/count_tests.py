@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
-"""count_tests.py JUNIT: counts the tests of one ctest run and prints "PASSED FAILED".
+"""count_tests.py JUNIT: counts the tests of one ctest run and prints "PASSED FAILED SKIPPED".
 
 A test program that says how many test cases it ran (Catch2, unittest, pytest) counts as that many, any other as one. A
 program that failed without naming a failed case (a crash, a sanitizer's report, a timeout) counts as one failure more.
+One that said by its exit code that it could not run is skipped, and has passed nothing.
 """
 import re
 import sys
@@ -32,11 +33,15 @@ def cases(output):
 
 
 def main():
-    passed = failed = 0
+    passed = failed = skipped = 0
     for test in xml.parse(sys.argv[1]).getroot().iter("testcase"):
         status = test.get("status")
         if status in ("disabled", "notrun"):
-            failed += status == "notrun"
+            reason = test.find("skipped")
+            if reason is not None and reason.get("message", "").startswith("SKIP_"):
+                skipped += 1
+            else:
+                failed += status == "notrun"
             continue
         said = cases(test.findtext("system-out") or "")
         good, bad = said or (0, 0)
@@ -45,7 +50,7 @@ def main():
         else:
             bad = max(bad, 1)
         passed, failed = passed + good, failed + bad
-    print(passed, failed)
+    print(passed, failed, skipped)
 
 
 if __name__ == "__main__":

@@ -7,10 +7,21 @@ PACKAGES_BUILD=(
   g++ cmake ninja-build pkg-config git ca-certificates
   libboost1.74-dev libboost-program-options1.74-dev libmsgpack-cxx-dev libyaml-cpp-dev libfmt-dev libspdlog-dev
   libexpected-dev nlohmann-json3-dev libcpp-httplib-dev libcurl4-openssl-dev libre2-dev libssl-dev libsqlite3-dev
-  catch2 python3
+  libhiredis-dev libpq-dev zlib1g-dev libbz2-dev libzstd-dev libcctz-dev tzdata catch2 python3
 )
-PACKAGES_TEST=(python3-pika celery python3-aiosmtpd amqp-tools clang-format-14 shellcheck procps)
-PACKAGES_FUZZ=(clang-16 libclang-rt-16-dev)
+PACKAGES_TEST=(
+  python3-pika celery python3-aiosmtpd amqp-tools clang-format-14 shellcheck procps
+  redis-server python3-redis python3-zstandard python3-msgpack postgresql python3-sqlalchemy python3-psycopg2
+  rabbitmq-server prometheus
+)
+# What the test suites of other projects are run with.
+PACKAGES_SUITES=(
+  python3-pytest python3-gevent python3-tornado python3-twisted python3-nose
+  nodejs golang-go golang-uber-goleak-dev php-cli php-mbstring phpunit php-phpseclib3
+)
+PACKAGES_BENCH=(rabbitmq-server)
+PACKAGES_BENCH_TASKS=(celery)
+PACKAGES_ASAN=(clang-16 libclang-rt-16-dev)
 PACKAGES_DEMO=(kannel kannel-extras python3-aiosmtpd python3-pika ieee-data)
 
 missing_packages() {

@@ -1,7 +1,12 @@
 #include "wherry/client.h"
 
+#include <algorithm>
+#include <atomic>
 #include <condition_variable>
+#include <limits>
+#include <map>
 #include <mutex>
+#include <optional>
 #include <set>
 #include <thread>
 
@@ -12,11 +17,19 @@
 #include "base/assert.h"
 #include "base/log.h"
 #include "base/uuid.h"
+#include "base/wall_clock.h"
 #include "net/event_loop.h"
 #include "sdk/client/configure.h"
 #include "sdk/client/encode.h"
+#include "sdk/client/errors.h"
+#include "sdk/client/event.h"
 #include "sdk/client/job.h"
+#include "sdk/client/spooler.h"
+#include "sdk/client/stored_results.h"
+#include "sdk/client/unique.h"
+#include "sdk/client/workflow.h"
 #include "sdk/link/link.h"
+#include "sdk/link/local_broker.h"
 
 namespace wherry {
 
@@ -26,66 +39,27 @@ namespace {
 
 thread_local bool on_client_thread = false;
 
-Errc code_of(sdk::Outcome outcome) {
-  switch (outcome) {
-    case sdk::Outcome::unroutable:
-      return Errc::unroutable;
-    case sdk::Outcome::refused:
-      return Errc::refused;
-    case sdk::Outcome::timed_out:
-      return Errc::timed_out;
-    case sdk::Outcome::disconnected:
-      return Errc::disconnected;
-    case sdk::Outcome::denied:
-      return Errc::denied;
-    case sdk::Outcome::overloaded:
-      return Errc::overloaded;
-    case sdk::Outcome::confirmed:
-    case sdk::Outcome::closed:
-      break;
-  }
-  return Errc::closed;
+const sdk::Report closed_report{sdk::Outcome::closed, 0, "the client is closed"};
+
+ClientOptions with_results_said_once(ClientOptions options) {
+  if (options.result_backend == "none") options.results = false;
+  return options;
 }
 
-std::exception_ptr error_of(const std::string& task, const sdk::Report& report) {
-  return std::make_exception_ptr(
-      ClientError(code_of(report.outcome),
-                  fmt::format("{}: {}: {}", task, to_string(code_of(report.outcome)), report.text), report.code));
-}
+// So long a client may be away from a cluster and still find its results.
+constexpr std::chrono::milliseconds quorum_reply_queue_expires{600'000};
 
 std::string default_name() {
   return fmt::format("{} ({})", program_invocation_short_name, ::getpid());
 }
 
-}  // namespace
-
-std::string_view to_string(Errc code) {
-  switch (code) {
-    case Errc::unroutable:
-      return "unroutable";
-    case Errc::refused:
-      return "refused";
-    case Errc::timed_out:
-      return "timed_out";
-    case Errc::disconnected:
-      return "disconnected";
-    case Errc::denied:
-      return "denied";
-    case Errc::overloaded:
-      return "overloaded";
-    case Errc::invalid_argument:
-      return "invalid_argument";
-    case Errc::task_failed:
-      return "task_failed";
-    case Errc::task_revoked:
-      return "task_revoked";
-    case Errc::bad_result:
-      return "bad_result";
-    case Errc::closed:
-      return "closed";
-  }
-  return "?";
+sdk::LocalBrokers open_brokers(const std::vector<sdk::Endpoint>& endpoints) {
+  auto opened = sdk::open_local_brokers(endpoints);
+  if (!opened) throw ClientError(Errc::invalid_argument, opened.error().message);
+  return *std::move(opened);
 }
+
+}  // namespace
 
 void detail::check_may_block() {
   if (on_client_thread) {
@@ -97,20 +71,30 @@ void detail::check_may_block() {
 class Client::Impl {
  public:
   Impl(std::vector<sdk::Endpoint> endpoints, sdk::Router router, ClientOptions options)
-      : options_(std::move(options)), router_(std::move(router)), board_(std::make_shared<sdk::ResultBoard>(loop_)) {
+      : options_(with_results_said_once(std::move(options))),
+        brokers_(open_brokers(endpoints)),
+        router_(std::move(router)),
+        board_(std::make_shared<sdk::ResultBoard>(loop_)) {
     sdk::LinkConfig config;
     config.endpoints = std::move(endpoints);
     config.name = options_.name.empty() ? default_name() : options_.name;
     config.backoff_first = options_.backoff_first;
     config.backoff_max = options_.backoff_max;
+    config.quorum_queues = options_.queue_type == QueueType::quorum;
     sdk::LinkEvents events;
-    events.on_up = [this](std::uint64_t) { note({Link::up, {}}); };
+    events.on_up = [this](std::uint64_t) {
+      note({Link::up, {}});
+      if (spooler_) spooler_->up();
+    };
     events.on_down = [this](std::string_view reason, std::uint16_t denied) {
+      if (spooler_) spooler_->down();
       note({denied != 0 ? Link::denied : Link::down, std::string(reason), denied});
     };
     link_ = std::make_unique<sdk::Link>(loop_, std::move(config), std::move(events));
-    sender_ = {{}, options_.serializer};
-    if (options_.results) open_reply_queue();
+    sender_ = {{}, options_.serializer, options_.results, options_.compression};
+    if (options_.spool) open_spool(*options_.spool);
+    if (options_.results) open_results();
+    if (options_.task_sent_event) link_->declare(sdk::event_topology());
     link_->start();
     thread_ = std::thread([this] {
       on_client_thread = true;
@@ -124,6 +108,9 @@ class Client::Impl {
   }
 
   const ClientOptions& options() const { return options_; }
+  void enqueued() const {
+    for (const auto& each : brokers_) each->enqueued();
+  }
 
   void wait_connected(std::chrono::milliseconds timeout) {
     detail::check_may_block();
@@ -144,35 +131,117 @@ class Client::Impl {
     return status_.link == Link::up && !closed_;
   }
 
-  void enqueue(Call<void> call, const EnqueueOptions& options, Enqueued done) {
-    const auto started = std::chrono::steady_clock::now();
-    const std::string name = call.name;
-    sdk::Outgoing out = sdk::encode_call(std::move(call), options, router_.route(name, options), sender_,
-                                         std::chrono::system_clock::now());
-    out.message.deadline = started + options.timeout.value_or(options_.enqueue_timeout);
-    auto job = board_->add(out.task_id, options_.results && !options.ignore_result, options_.resume_on);
-    auto finished = [this, name, job, done](const sdk::Report& report) {
+  void enqueue(Call<void> call, const EnqueueOptions& options, const Enqueued& done) {
+    Begun begun = begin(std::move(call), options);
+    auto told = [name = begun.name, job = begun.job, done](const sdk::Report& report) {
       if (report.ok()) {
         done(nullptr, job);
       } else {
-        done(error_of(name, report), nullptr);
+        done(sdk::error_of(name, report), nullptr);
       }
-      std::lock_guard lock(mutex_);
-      if (--under_way_ == 0) changed_.notify_all();
+    };
+    send(std::move(begun), std::move(told));
+  }
+
+  std::shared_ptr<detail::JobCore> job(const std::string& task_id) {
+    if (!stored_) {
+      throw std::logic_error(
+          "results come over a reply queue: a job by its id needs a result backend that stores them");
+    }
+    return board_->find_or_add(task_id, options_.resume_on);
+  }
+
+  void enqueue_workflow(task::Signature workflow, const EnqueueOptions& options, EnqueuedAll done) {
+    const auto deadline = std::chrono::steady_clock::now() + options.timeout.value_or(options_.enqueue_timeout);
+    const std::string name = workflow.task;
+    auto out = std::make_shared<sdk::OutgoingWorkflow>(
+        sdk::encode_workflow(std::move(workflow), options, router_, sender_, wall_now()));
+    if (!out->chords.empty() && !stored_) {
+      throw ClientError(Errc::invalid_argument, "a chord needs a result backend that stores results");
+    }
+    std::vector<std::shared_ptr<detail::JobCore>> jobs;
+    for (const std::string& id : out->job_ids) {
+      jobs.push_back(board_->add(id, options_.results && !options.ignore_result, options_.resume_on));
+    }
+    auto finished = [this, name, jobs = std::move(jobs), id = out->id, done](const sdk::Report& report) {
+      if (report.ok()) {
+        done(nullptr, id, jobs);
+      } else {
+        done(sdk::error_of(name, report), id, {});
+      }
+      one_ended();
     };
     std::unique_lock lock(mutex_);
     if (closed_) {
       lock.unlock();
-      return done(error_of(name, {sdk::Outcome::closed, 0, "the client is closed"}), nullptr);
+      return done(sdk::error_of(name, closed_report), {}, {});
     }
     ++under_way_;
-    // Posted under the lock: so it stands in the loop's queue before close() can be.
-    if (out.topology.empty() || prepared_.contains(topology_key(out))) {
-      return publish(std::move(out), std::move(finished));
+    loop_.post([this, out, deadline, finished = std::move(finished)] { count_parts(out, deadline, finished); });
+  }
+
+  // Encoding, sending and confirming go on at the same time, and what waits in memory is bounded.
+  std::vector<std::shared_ptr<detail::JobCore>> enqueue_all(
+      const std::function<bool(Call<void>&, EnqueueOptions&)>& next) {
+    constexpr std::size_t most_under_way = 10'000;
+    constexpr std::size_t sent_at_once = 64;
+    detail::check_may_block();
+    struct State {
+      std::atomic<std::size_t> under_way = 0;
+      std::mutex mutex;
+      std::condition_variable changed;
+      std::map<std::size_t, ClientError> failures;
+    };
+    const auto state = std::make_shared<State>();
+    Bundle bundle;
+    // Also when the range throws: what was begun goes on.
+    struct AtEnd {
+      Impl& client;
+      Bundle& bundle;
+      ~AtEnd() { client.flush(bundle); }
+    } at_end{*this, bundle};
+    // Woken when half of them are done: not once for each.
+    const auto wait_for_room = [&](std::size_t room) {
+      flush(bundle);
+      std::unique_lock lock(state->mutex);
+      state->changed.wait(lock, [&] { return state->under_way <= room; });
+    };
+    std::vector<std::shared_ptr<detail::JobCore>> jobs;
+    Call<void> call;
+    EnqueueOptions options;
+    while (next(call, options)) {
+      if (state->under_way >= most_under_way) wait_for_room(most_under_way / 2);
+      const std::size_t index = jobs.size();
+      jobs.emplace_back();
+      try {
+        Begun begun = begin(std::move(call), options);
+        jobs.back() = begun.job;
+        ++state->under_way;
+        auto told = [state, index, name = begun.name](const sdk::Report& report) {
+          if (!report.ok()) {
+            std::lock_guard lock(state->mutex);
+            state->failures.emplace(index, sdk::client_error(name, report));
+          }
+          const std::size_t left = --state->under_way;
+          if (left != most_under_way / 2 && left != 0) return;
+          std::lock_guard lock(state->mutex);
+          state->changed.notify_one();
+        };
+        send(std::move(begun), std::move(told), &bundle);
+      } catch (const ClientError& failure) {
+        std::lock_guard lock(state->mutex);
+        state->failures.emplace(index, failure);
+      }
+      if (bundle.size() >= sent_at_once) flush(bundle);
     }
-    loop_.post([this, out = std::move(out), finished = std::move(finished)]() mutable {
-      prepare(std::move(out), std::move(finished));
-    });
+    wait_for_room(0);
+    if (state->failures.empty()) return jobs;
+    std::vector<EnqueueFailure> failures;
+    for (auto& [index, error] : state->failures) failures.push_back({index, std::move(error)});
+    const auto& first = failures.front();
+    throw EnqueueManyFailed(fmt::format("{} of {} tasks are not enqueued; the first, number {}: {}", failures.size(),
+                                        jobs.size(), first.index, first.error.what()),
+                            failures);
   }
 
   void close(std::chrono::milliseconds timeout) {
@@ -182,17 +251,86 @@ class Client::Impl {
       if (std::exchange(closed_, true)) return;
       changed_.notify_all();
       changed_.wait_for(lock, timeout, [&] { return under_way_ == 0; });
+      ended_ = true;
     }
     loop_.post([this] { link_->close([this] { loop_.stop(); }); });
     thread_.join();
     // Nothing runs beside us now. What was posted while the loop ended is told that the link is closed.
+    if (stored_) stored_->seal();
     loop_.post([this] { loop_.stop(); });
     loop_.run();
     link_.reset();
+    if (stored_) stored_->close();
     board_->close();
   }
 
  private:
+  // A task that can be sent, and its job.
+  struct Begun {
+    std::string name;
+    sdk::Outgoing out;
+    std::shared_ptr<sdk::JobState> job;
+  };
+  using Bundle = std::vector<sdk::PreparedRef>;
+
+  Begun begin(Call<void> call, const EnqueueOptions& options) {
+    const auto started = std::chrono::steady_clock::now();
+    Begun begun{.name = call.name, .out = {}, .job = {}};
+    begun.out = sdk::encode_call(std::move(call), options, router_.route(begun.name, options), sender_, wall_now());
+    begun.out.message.deadline = started + options.timeout.value_or(options_.enqueue_timeout);
+    // On the board before it is published: the result may come before the confirm.
+    begun.job = board_->add(begun.out.task_id, options_.results && !options.ignore_result, options_.resume_on);
+    return begun;
+  }
+
+  // told: once. bundle: where it may wait for others, until flush(); null: it is sent at once.
+  void send(Begun begun, sdk::Done told, Bundle* bundle = nullptr) {
+    auto& [name, out, job] = begun;
+    std::unique_lock lock(mutex_);
+    if (closed_) {
+      lock.unlock();
+      return told(closed_report);
+    }
+    if (spooler_ && !out.unique && spooler_->wants(status_.link == Link::up)) {
+      lock.unlock();
+      return told(spooler_->put(name, out));
+    }
+    sdk::Done finished = [this, told = std::move(told)](const sdk::Report& report) {
+      told(report);
+      one_ended();
+    };
+    if (spooler_ && !out.unique) {
+      // If the connection breaks and does not come back in time, the spool takes it after all.
+      finished = [this, name = name, copy = std::make_shared<const sdk::Outgoing>(out),
+                  finished = std::move(finished)](const sdk::Report& report) {
+        finished(report.outcome == sdk::Outcome::disconnected ? spooler_->put(name, *copy) : report);
+      };
+    }
+    ++under_way_;
+    // Posted under the lock: so it stands in the loop's queue before close() can be.
+    if (!out.topology || prepared_.contains(topology_key(out))) {
+      return publish(std::move(out), std::move(finished), bundle);
+    }
+    loop_.post([this, out = std::move(out), finished = std::move(finished)]() mutable {
+      prepare(std::move(out), std::move(finished));
+    });
+  }
+
+  void flush(Bundle& bundle) {
+    std::unique_lock lock(mutex_);
+    if (!ended_) return link_->publish(std::exchange(bundle, {}));
+    lock.unlock();
+    for (sdk::PreparedRef& each : std::exchange(bundle, {})) {
+      if (each->done) each->done(closed_report);
+    }
+  }
+
+  void one_ended() {
+    if (--under_way_ > 0) return;
+    std::lock_guard lock(mutex_);
+    changed_.notify_all();
+  }
+
   enum class Link { connecting, up, down, denied };
   struct Status {
     Link link = Link::connecting;
@@ -206,11 +344,41 @@ class Client::Impl {
     changed_.notify_all();
   }
 
+  void open_results() {
+    if (!results::is_stored(options_.result_backend)) return open_reply_queue();
+    auto backend = results::open(
+        loop_, options_.result_backend,
+        {.expires = options_.result_expires, .name = options_.name.empty() ? default_name() : options_.name});
+    if (!backend) throw ClientError(Errc::invalid_argument, backend.error().message);
+    stored_ = std::make_shared<sdk::StoredResults>(loop_, *std::move(backend), [this](const task::ResultMeta& meta) {
+      if (auto news = sdk::news_of(meta)) {
+        board_->hear(*news);
+      } else {
+        log::warning("sdk", "the result of task [{}]: {}", meta.task_id, news.error().message);
+      }
+    });
+    board_->read_from(stored_);
+  }
+
+  void open_spool(const SpoolOptions& where) {
+    auto spool = sdk::Spool::open({.folder = where.folder, .max_bytes = where.max_bytes});
+    if (!spool) throw ClientError(Errc::invalid_argument, spool.error().message);
+    spooler_ = std::make_unique<sdk::Spooler>(loop_, *std::move(spool), router_, [this](auto out, auto finished) {
+      if (!out.topology || is_prepared(out)) return publish(std::move(out), std::move(finished));
+      prepare(std::move(out), std::move(finished));
+    });
+  }
+
   // Celery's rpc result backend: a queue of our own, whose name stays the same over reconnects.
   void open_reply_queue() {
     sender_.reply_to = make_uuid();
-    sdk::QueueSpec queue{.name = sender_.reply_to, .auto_delete = true};
-    queue.arguments.set("x-expires", static_cast<std::int32_t>(options_.result_expires.count()));
+    // A quorum queue is not deleted when its consumer goes: it goes soon after by its expiry.
+    const bool quorum = options_.queue_type == QueueType::quorum;
+    sdk::QueueSpec queue{.name = sender_.reply_to, .auto_delete = !quorum};
+    // Of 32 bits, and above zero, as brokers take it.
+    auto expires = std::min<std::int64_t>(options_.result_expires.count(), std::numeric_limits<std::int32_t>::max());
+    if (quorum) expires = std::min<std::int64_t>(expires, quorum_reply_queue_expires.count());
+    if (expires > 0) queue.arguments.set("x-expires", static_cast<std::int32_t>(expires));
     link_->declare({std::move(queue)}, [](const sdk::Report& report) {
       if (report.outcome == sdk::Outcome::refused) log::warning("sdk", "no results will come: {}", report.text);
     });
@@ -225,15 +393,18 @@ class Client::Impl {
 
   // What was declared for one task is not declared again for the next.
   static std::string topology_key(const sdk::Outgoing& out) {
-    return out.queue.empty() ? "exchange " + out.message.exchange : "queue " + out.queue;
+    const std::string key = out.queue.empty() ? "exchange " + out.message.exchange : "queue " + out.queue;
+    return out.unique ? "unique " + out.message.exchange + " " + key : key;
   }
 
-  // The loop's thread. Declares what the queue needs, once, then publishes. The link remembers it for reconnects.
+  // The loop's thread. Declares what the queue needs, which is there, then publishes. The link remembers it for
+  // reconnects.
   void prepare(sdk::Outgoing out, sdk::Done finished) {
     auto shared = std::make_shared<sdk::Outgoing>(std::move(out));
     link_->declare(
-        std::move(shared->topology),
+        *shared->topology,
         [this, shared, finished = std::move(finished)](const sdk::Report& report) {
+          if (shared->unique && shared->unique_topology.empty()) return prepared_unique(*shared, report, finished);
           // A queue that is there with other arguments, or that we may not declare, may well take the message:
           // mandatory tells.
           if (report.outcome == sdk::Outcome::refused) {
@@ -241,35 +412,111 @@ class Client::Impl {
           } else if (!report.ok()) {
             return finished(report);
           }
-          {
-            std::lock_guard lock(mutex_);
-            prepared_.insert(topology_key(*shared));
-          }
-          publish(std::move(*shared), finished);
+          if (!shared->unique) return prepared(std::move(*shared), finished);
+          link_->declare(
+              shared->unique_topology,
+              [this, shared, finished](const sdk::Report& own) { prepared_unique(*shared, own, finished); },
+              shared->message.deadline);
         },
         shared->message.deadline);
   }
 
-  void publish(sdk::Outgoing out, sdk::Done finished) {
-    if (out.delay.count() > 0 && !out.queue.empty()) {
-      link_->publish_delayed(std::move(out.message), std::move(out.queue), out.delay, std::move(finished));
-    } else {
-      link_->publish(std::move(out.message), std::move(finished));
+  // The loop's thread. How many parts its chords have is known before the first of them can come back.
+  void count_parts(const std::shared_ptr<sdk::OutgoingWorkflow>& workflow, Monotonic deadline,
+                   const sdk::Done& finished) {
+    if (workflow->chords.empty()) return send_all(*workflow, deadline, finished);
+    struct Sizes {
+      std::size_t open;
+      std::optional<results::Failure> failure = {};
+    };
+    auto sizes = std::make_shared<Sizes>(Sizes{workflow->chords.size()});
+    for (const task::ChordSize& each : workflow->chords) {
+      auto told = [this, sizes, workflow, deadline, finished](const results::Outcome<void>& outcome) {
+        if (!outcome) sizes->failure = outcome.error();
+        if (--sizes->open > 0) return;
+        if (!sizes->failure) return send_all(*workflow, deadline, finished);
+        const bool late = sizes->failure->kind == results::Failure::Kind::timed_out;
+        finished({late ? sdk::Outcome::timed_out : sdk::Outcome::disconnected, 0,
+                  "the size of a chord is not stored: " + sizes->failure->message});
+      };
+      stored_->backend().set_chord_size(each.group_id, static_cast<std::size_t>(each.parts), deadline, told);
     }
   }
 
+  // finished hears the first failure, once all reports are in.
+  void send_all(sdk::OutgoingWorkflow& workflow, Monotonic deadline, const sdk::Done& finished) {
+    struct Batch {
+      std::size_t open = 0;
+      sdk::Report report = {};
+    };
+    auto batch = std::make_shared<Batch>();
+    batch->open = workflow.messages.size();
+    auto reported = [batch, finished](const sdk::Report& report) {
+      if (batch->report.ok() && !report.ok()) batch->report = report;
+      if (--batch->open == 0) finished(batch->report);
+    };
+    if (workflow.messages.empty()) return finished({});  // An empty group.
+    for (sdk::Outgoing& each : workflow.messages) {
+      each.message.deadline = deadline;
+      if (!each.topology || is_prepared(each)) {
+        publish(std::move(each), reported);
+      } else {
+        prepare(std::move(each), reported);
+      }
+    }
+  }
+
+  bool is_prepared(const sdk::Outgoing& out) const {
+    std::lock_guard lock(mutex_);
+    return prepared_.contains(topology_key(out));
+  }
+
+  void prepared_unique(sdk::Outgoing& out, const sdk::Report& declared, const sdk::Done& finished) {
+    const sdk::Report report = sdk::refuse_unique(out, declared, link_->server_properties());
+    if (!report.ok()) return finished(report);
+    prepared(std::move(out), finished);
+  }
+
+  void prepared(sdk::Outgoing out, sdk::Done finished) {
+    {
+      std::lock_guard lock(mutex_);
+      prepared_.insert(topology_key(out));
+    }
+    publish(std::move(out), std::move(finished));
+  }
+
+  void publish(sdk::Outgoing out, sdk::Done finished, Bundle* bundle = nullptr) {
+    const auto now = [&](sdk::Publication message, sdk::Done done) {
+      if (bundle == nullptr) return link_->publish(std::move(message), std::move(done));
+      bundle->push_back(std::make_unique<sdk::Prepared>(std::move(message), std::move(done)));
+    };
+    std::optional<Result<sdk::Publication>> event;
+    if (options_.task_sent_event) event = sdk::sent_event(out.message, out.queue, ++event_clock_);
+    if (out.delay.count() > 0 && !out.queue.empty()) {
+      link_->publish_delayed(std::move(out.message), std::move(out.queue), out.delay, std::move(finished));
+    } else {
+      now(std::move(out.message), std::move(finished));
+    }
+    if (event && *event) now(std::move(**event), {});
+  }
+
+  std::atomic<std::int64_t> event_clock_ = 0;
   const ClientOptions options_;
+  const sdk::LocalBrokers brokers_;
   const sdk::Router router_;
   sdk::Sender sender_;
   net::EventLoop loop_;
   std::shared_ptr<sdk::ResultBoard> board_;
+  std::shared_ptr<sdk::StoredResults> stored_;  // Null: results come over the reply queue, or there are none.
+  std::unique_ptr<sdk::Spooler> spooler_;
   std::unique_ptr<sdk::Link> link_;
 
   mutable std::mutex mutex_;
   std::condition_variable changed_;
   Status status_;
   bool closed_ = false;
-  std::size_t under_way_ = 0;
+  bool ended_ = false;  // What is given to the link now would find it closed.
+  std::atomic<std::size_t> under_way_ = 0;
   std::set<std::string> prepared_;
   std::thread thread_;
 };
@@ -282,7 +529,7 @@ Client::~Client() = default;
 Client::Client(const std::string& url, ClientOptions options) {
   auto endpoints = sdk::parse_endpoints(url);
   if (!endpoints) throw ClientError(Errc::invalid_argument, endpoints.error().message);
-  sdk::Router router(options.default_queue);
+  sdk::Router router = sdk::coded_router(options.task_routes, options.default_queue);
   impl_ = std::make_unique<Impl>(*std::move(endpoints), std::move(router), std::move(options));
 }
 
@@ -298,6 +545,9 @@ void Client::wait_connected(std::chrono::milliseconds timeout) {
 bool Client::connected() const {
   return impl_->connected();
 }
+void Client::enqueued() const {
+  impl_->enqueued();
+}
 void Client::close(std::chrono::milliseconds timeout) {
   impl_->close(timeout);
 }
@@ -308,6 +558,23 @@ void Client::enqueue_call(Call<void> call, EnqueueOptions options, Enqueued done
   } catch (...) {
     done(std::current_exception(), nullptr);
   }
+}
+
+std::shared_ptr<detail::JobCore> Client::job_core(const std::string& task_id) {
+  return impl_->job(task_id);
+}
+
+void Client::enqueue_workflow(task::Signature workflow, EnqueueOptions options, EnqueuedAll done) {
+  try {
+    impl_->enqueue_workflow(std::move(workflow), options, done);
+  } catch (...) {
+    done(std::current_exception(), {}, {});
+  }
+}
+
+std::vector<std::shared_ptr<detail::JobCore>> Client::enqueue_all(
+    const std::function<bool(Call<void>&, EnqueueOptions&)>& next) {
+  return impl_->enqueue_all(next);
 }
 
 std::function<void(std::function<void()>)> Client::resume_on() const {

@@ -113,6 +113,10 @@ void JobState::expire(std::uint64_t waiter, std::chrono::milliseconds timeout) {
 }
 
 void JobState::hear(const ResultNews& news) {
+  if (news.state == TaskState::success) {
+    std::lock_guard lock(mutex_);
+    if (!over_) children_ = news.children;
+  }
   switch (news.state) {
     case TaskState::success:
       return finish(nullptr, news.result, news.state);
@@ -139,6 +143,22 @@ void JobState::hear(const ResultNews& news) {
   if (hear_progress) hear_progress(news.result);
 }
 
+void JobState::forget(std::chrono::milliseconds timeout, std::function<void(std::exception_ptr)> done) {
+  auto told = [id = id_, done = std::move(done)](const results::Outcome<void>& outcome) {
+    if (outcome) return done(nullptr);
+    const bool late = outcome.error().kind == results::Failure::Kind::timed_out;
+    done(std::make_exception_ptr(
+        ClientError(late ? Errc::timed_out : Errc::disconnected,
+                    fmt::format("the result of task {} may still be stored: {}", id, outcome.error().message))));
+  };
+  board_->forget_result(id_, std::chrono::steady_clock::now() + timeout, std::move(told));
+}
+
+std::vector<std::string> JobState::children() const {
+  std::lock_guard lock(mutex_);
+  return children_;
+}
+
 void JobState::close() {
   finish(closed_error(id_), {}, TaskState::pending);
 }
@@ -163,15 +183,39 @@ void JobState::finish(std::exception_ptr error, task::Value result, TaskState st
 
 std::shared_ptr<JobState> ResultBoard::add(const std::string& id, bool wants_result, JobState::ResumeOn resume_on) {
   auto job = std::make_shared<JobState>(shared_from_this(), id, wants_result, std::move(resume_on));
-  std::lock_guard lock(mutex_);
-  if (wants_result) jobs_[id] = job;
+  if (!wants_result) return job;
+  {
+    std::lock_guard lock(mutex_);
+    jobs_[id] = job;
+  }
+  if (stored_) stored_->watch(id);
   return job;
 }
 
+std::shared_ptr<JobState> ResultBoard::find_or_add(const std::string& id, JobState::ResumeOn resume_on) {
+  {
+    std::lock_guard lock(mutex_);
+    if (const auto at = jobs_.find(id); at != jobs_.end()) {
+      if (auto job = at->second.lock()) return job;
+    }
+  }
+  return add(id, true, std::move(resume_on));
+}
+
 void ResultBoard::forget(const std::string& id) {
-  std::lock_guard lock(mutex_);
-  // A job that took over the same id stays.
-  if (auto at = jobs_.find(id); at != jobs_.end() && at->second.expired()) jobs_.erase(at);
+  {
+    std::lock_guard lock(mutex_);
+    // A job that took over the same id stays.
+    const auto at = jobs_.find(id);
+    if (at == jobs_.end() || !at->second.expired()) return;
+    jobs_.erase(at);
+  }
+  if (stored_) stored_->unwatch(id);
+}
+
+void ResultBoard::forget_result(const std::string& id, Monotonic deadline, results::Done<> done) {
+  if (!stored_) return done({});
+  stored_->forget(id, deadline, std::move(done));
 }
 
 void ResultBoard::hear(const ResultNews& news) {

@@ -30,19 +30,26 @@ Route Router::route(std::string_view task, const EnqueueOptions& options) const 
     return route;
   }
   if (route.queue.empty()) route.queue = default_queue_;
-  route.topology = is_configured_queue(route.queue) ? configured_ : queue_topology(route.queue);
+  route.topology = topology_of(route.queue);
   return route;
 }
 
+TopologyRef Router::topology_of(const std::string& queue) const {
+  std::lock_guard lock(made_->mutex);
+  TopologyRef& made = made_->queues[queue];
+  if (!made) made = is_configured_queue(queue) ? configured_ : std::make_shared<const Topology>(queue_topology(queue));
+  return made;
+}
+
 bool Router::is_configured_exchange(const std::string& name) const {
-  return std::any_of(configured_.begin(), configured_.end(), [&](const Declaration& each) {
+  return std::any_of(configured_->begin(), configured_->end(), [&](const Declaration& each) {
     const auto* exchange = std::get_if<ExchangeSpec>(&each);
     return exchange && exchange->name == name;
   });
 }
 
 bool Router::is_configured_queue(const std::string& name) const {
-  return std::any_of(configured_.begin(), configured_.end(), [&](const Declaration& each) {
+  return std::any_of(configured_->begin(), configured_->end(), [&](const Declaration& each) {
     const auto* queue = std::get_if<QueueSpec>(&each);
     return queue && queue->name == name;
   });

@@ -70,11 +70,12 @@ void Declarer::down(const Report* refusal, bool fatal) {
   }
 }
 
-void Declarer::on_ok() {
+void Declarer::on_ok(std::uint32_t messages) {
   if (!waiting_) return;
   waiting_ = false;
   Step done = std::move(steps_.front());
   steps_.pop_front();
+  if (done.group && std::holds_alternative<QueueSpec>(*done.what)) done.group->messages = messages;
   auto* known = find(*done.what);
   if (known && !is_passive(*done.what)) {
     known->what = *done.what;
@@ -97,7 +98,7 @@ void Declarer::pump() {
       auto group = std::move(next.group);
       steps_.pop_front();
       if (group) {
-        finish(*group, {});
+        finish(*group, {.messages = group->messages});
       } else {
         recovered_();
       }

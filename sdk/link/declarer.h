@@ -36,7 +36,7 @@ class Declarer {
 
   void connected();
   void up(amqp::Connection& wire, std::uint16_t channel);
-  void on_ok();
+  void on_ok(std::uint32_t messages = 0);
   // refusal: why the broker closed the channel or the connection, when it did so because of a declaration; it meets the
   // declaration that is under way. fatal: it cost the connection, so it is not tried again on the next.
   void down(const Report* refusal = nullptr, bool fatal = false);
@@ -51,6 +51,7 @@ class Declarer {
     Monotonic deadline = Monotonic::max();
     bool reported = false;
     bool refused = false;  // What is left of it is not sent.
+    std::uint32_t messages = 0;
   };
   struct Step {
     std::optional<Declaration> what;  // Empty: the end of the group, or of the recovery when there is no group.

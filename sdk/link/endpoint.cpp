@@ -5,32 +5,17 @@
 
 #include <fmt/format.h>
 
+#include "base/percent.h"
+#include "sdk/link/local_broker.h"
+
 namespace wherry::sdk {
 
 namespace {
 
-int hex_digit(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  return -1;
-}
-
-Result<std::string> percent_decoded(std::string_view text, std::string_view part) {
-  std::string out;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    if (text[i] != '%') {
-      out += text[i];
-      continue;
-    }
-    const int high = i + 2 < text.size() ? hex_digit(text[i + 1]) : -1;
-    const int low = i + 2 < text.size() ? hex_digit(text[i + 2]) : -1;
-    if (high < 0 || low < 0)
-      return fail(fmt::format("broker URL: a '%' in the {} needs two hex digits behind it", part));
-    out += static_cast<char>(high * 16 + low);
-    i += 2;
-  }
-  return out;
+Result<std::string> decoded(std::string_view text, std::string_view part) {
+  auto plain = percent_decoded(text);
+  if (!plain) return fail(fmt::format("broker URL: a '%' in the {} needs two hex digits behind it", part));
+  return *std::move(plain);
 }
 
 std::optional<std::int64_t> whole_number(std::string_view text) {
@@ -72,14 +57,37 @@ std::string_view trimmed(std::string_view text) {
   return text;
 }
 
+// What is behind "embedded:" is nothing, a name, or "//" and an absolute path.
+Result<Endpoint> parse_embedded(std::string_view url) {
+  const std::string_view rest = url.substr(std::string_view(embedded_scheme).size());
+  Endpoint out;
+  out.user = local_user;
+  out.password = local_password();
+  if (rest.starts_with("//")) {
+    if (!rest.starts_with("///") || rest.size() == 3) {
+      return fail(
+          "broker URL: the folder of an embedded broker is an absolute path behind two slashes, as in "
+          "embedded:///var/lib/app/queue");
+    }
+    auto folder = decoded(rest.substr(2), "folder");
+    if (!folder) return tl::unexpected(folder.error());
+  } else if (rest.find_first_of("/?#@:%") != rest.npos) {
+    return fail("broker URL: an embedded broker is written embedded:, embedded:NAME or embedded:///FOLDER");
+  }
+  out.embedded = url;
+  return out;
+}
+
 }  // namespace
 
 std::string Endpoint::text() const {
+  if (!embedded.empty()) return embedded;
   return fmt::format("amqp://{}@{}{}{}", user, address.text(), virtual_host.starts_with('/') ? "" : "/", virtual_host);
 }
 
 Result<Endpoint> parse_endpoint(std::string_view url) {
   url = trimmed(url);
+  if (url.starts_with(embedded_scheme)) return parse_embedded(url);
   const auto scheme_end = url.find("://");
   if (scheme_end == url.npos) {
     return fail("broker URL: it begins with amqp://, as in amqp://guest:guest@127.0.0.1:5672/");
@@ -87,7 +95,9 @@ Result<Endpoint> parse_endpoint(std::string_view url) {
   const std::string_view scheme = url.substr(0, scheme_end);
   if (scheme == "amqps")
     return fail("broker URL: amqps is not supported: there is no TLS in this version; use amqp://");
-  if (scheme != "amqp") return fail(fmt::format("broker URL: the scheme is amqp, not \"{}\"", scheme));
+  if (scheme != "amqp")
+    return fail(
+        fmt::format("broker URL: the scheme is amqp (or embedded:, a broker in this process), not \"{}\"", scheme));
   url.remove_prefix(scheme_end + 3);
 
   Endpoint out;
@@ -97,11 +107,11 @@ Result<Endpoint> parse_endpoint(std::string_view url) {
   if (at != authority.npos) {
     const std::string_view login = authority.substr(0, at);
     const auto colon = login.find(':');
-    auto user = percent_decoded(login.substr(0, colon), "user");
+    auto user = decoded(login.substr(0, colon), "user");
     if (!user) return tl::unexpected(user.error());
     out.user = *user;
     if (colon != login.npos) {
-      auto password = percent_decoded(login.substr(colon + 1), "password");
+      auto password = decoded(login.substr(colon + 1), "password");
       if (!password) return tl::unexpected(password.error());
       out.password = *password;
     }
@@ -117,7 +127,7 @@ Result<Endpoint> parse_endpoint(std::string_view url) {
   if (authority.size() < before_query.size()) {
     const std::string_view path = before_query.substr(authority.size() + 1);
     if (path.find('/') != path.npos) return fail("broker URL: a '/' inside the vhost's name is written %2F");
-    auto vhost = percent_decoded(path, "vhost");
+    auto vhost = decoded(path, "vhost");
     if (!vhost) return tl::unexpected(vhost.error());
     if (!vhost->empty()) out.virtual_host = *vhost;
   }

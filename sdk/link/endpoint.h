@@ -6,6 +6,9 @@
 // 127.0.0.1, 5672, "/". User, password, host and vhost are percent-decoded; the path "/" alone and no path at all mean
 // the vhost "/", "/%2F" too, and "/a" means "a". Query: heartbeat in seconds, connection_timeout in milliseconds.
 // Errors: one sentence that names the part which is wrong; never the password. amqps is refused: there is no TLS yet.
+//
+// embedded: is a broker in this process (link/local_broker.h): `embedded:`, `embedded:NAME` or, with its data in a
+// folder, `embedded:///var/lib/app/queue`.
 // Source: rabbitmq.com/uri-spec and uri-query-parameters. Threads: plain functions and data.
 #pragma once
 
@@ -21,6 +24,7 @@
 namespace wherry::sdk {
 
 struct Endpoint {
+  std::string embedded = {};  // The URL of a broker in this process; empty: it is at the address.
   net::Address address{"127.0.0.1", 5672};
   std::string user = "guest";
   std::string password = "guest";
@@ -28,7 +32,7 @@ struct Endpoint {
   std::chrono::seconds heartbeat{60};                    // 0 = none.
   std::chrono::milliseconds connection_timeout{10'000};  // For the connect and again for the handshake.
 
-  // "amqp://user@host:port/vhost", without the password: for logs and errors.
+  // "amqp://user@host:port/vhost", without the password, or "embedded:...": for logs and errors.
   std::string text() const;
   friend bool operator==(const Endpoint&, const Endpoint&) = default;
 };

@@ -5,8 +5,10 @@
 #include <mutex>
 #include <random>
 #include <utility>
+#include <variant>
 
 #include "net/stream.h"
+#include "sdk/link/local_broker.h"
 #include "sdk/link/session.h"
 
 namespace wherry::sdk {
@@ -29,6 +31,7 @@ struct Link::Impl final : SessionHost, net::StreamHandler, std::enable_shared_fr
   Monotonic now() const override { return std::chrono::steady_clock::now(); }
 
   void connect(const Endpoint& to, std::chrono::milliseconds timeout) override {
+    if (!to.embedded.empty()) return connect_locally(to.embedded);
     connecting =
         net::connect(loop, to.address, timeout, [weak = weak_from_this()](Result<std::unique_ptr<net::Stream>> result) {
           auto self = weak.lock();
@@ -37,22 +40,42 @@ struct Link::Impl final : SessionHost, net::StreamHandler, std::enable_shared_fr
         });
   }
 
+  // The broker is opened once: it is the same one, running again or not, that this link comes back to.
+  void connect_locally(const std::string& url) {
+    std::shared_ptr<LocalBroker>& broker = brokers[url];
+    auto result = std::make_shared<Result<std::unique_ptr<net::Stream>>>(fail(url));
+    auto opened = broker ? Result<std::shared_ptr<LocalBroker>>(broker) : open_local_broker(url);
+    if (!opened) {
+      *result = tl::unexpected(opened.error());
+    } else if (auto socket = (broker = *opened)->connect(); socket) {
+      *result = net::adopt(loop, *socket);
+    } else {
+      *result = tl::unexpected(socket.error());
+    }
+    loop.post([weak = weak_from_this(), result, attempt = ++local_attempt] {
+      auto self = weak.lock();
+      if (self && self->local_attempt == attempt) self->attempted(std::move(*result));
+    });
+  }
+
   void disconnect() override {
+    ++local_attempt;
     connecting.reset();
     if (!stream) return;
     stream->close_after_flush();
     stream.reset();  // What is left to write goes out without it.
   }
 
-  void probe(const Endpoint& at, Declaration what, Done done) override {
+  void probe(const Endpoint& at, Topology what, Done done) override {
     LinkConfig other = config;
     other.endpoints = {at};
     other.name += " probe";
     other.log_connection = false;
     const auto id = next_probe++;
+    const std::chrono::seconds patience(what.size() > 1 ? 30 : 5);
     auto link = std::make_unique<Link>(loop, std::move(other));
     link->declare(
-        {std::move(what)},
+        std::move(what),
         [weak = weak_from_this(), id, done = std::move(done)](const Report& report) {
           auto self = weak.lock();
           if (!self) return;
@@ -62,7 +85,7 @@ struct Link::Impl final : SessionHost, net::StreamHandler, std::enable_shared_fr
             done(report);
           });
         },
-        now() + std::chrono::seconds(5));
+        now() + patience);
     link->start();
     probes.emplace(id, std::move(link));
   }
@@ -108,26 +131,55 @@ struct Link::Impl final : SessionHost, net::StreamHandler, std::enable_shared_fr
     });
   }
 
+  // What there is much of needs no function made for it.
+  struct Settled {
+    DeliveryRef delivery;
+    enum class As { acked, requeued, rejected } as = As::acked;
+  };
+  using Work = std::variant<std::function<void(Impl&)>, PreparedRef, Settled>;
+
   // Always posted, also from the loop's own thread: so the calls of one thread keep their order. What comes while the
   // loop is busy is run in one go, with one wake-up and one settle().
-  void post(std::function<void(Impl&)> work) {
+  void post(Work work) {
     {
       std::lock_guard lock(inbox_mutex);
       inbox.push_back(std::move(work));
       if (inbox.size() > 1) return;
     }
+    wake();
+  }
+  void post(std::vector<PreparedRef> messages) {
+    if (messages.empty()) return;
+    {
+      std::lock_guard lock(inbox_mutex);
+      const bool woken = !inbox.empty();
+      inbox.insert(inbox.end(), std::make_move_iterator(messages.begin()), std::make_move_iterator(messages.end()));
+      if (woken) return;
+    }
+    wake();
+  }
+  void wake() {
     loop.post([weak = weak_from_this()] {
       if (auto self = weak.lock()) self->run_inbox();
     });
   }
   void run_inbox() {
-    std::vector<std::function<void(Impl&)>> batch;
+    std::vector<Work> batch = std::exchange(spare, {});
     {
       std::lock_guard lock(inbox_mutex);
       batch.swap(inbox);
     }
-    for (auto& work : batch) work(*this);
+    for (Work& work : batch) do_now(work);
+    batch.clear();
+    spare = std::move(batch);
     settle();
+  }
+  void do_now(Work& work) {
+    if (auto* call = std::get_if<std::function<void(Impl&)>>(&work)) return (*call)(*this);
+    if (auto* message = std::get_if<PreparedRef>(&work)) return session.publish(std::move(*message));
+    const auto& [delivery, as] = std::get<Settled>(work);
+    if (as == Settled::As::acked) return session.consumers().ack(delivery);
+    session.consumers().nack(delivery, as == Settled::As::requeued);
   }
 
   net::EventLoop& loop;
@@ -136,8 +188,11 @@ struct Link::Impl final : SessionHost, net::StreamHandler, std::enable_shared_fr
   net::Timer timer;
   Monotonic armed = Monotonic::max();
   std::mutex inbox_mutex;
-  std::vector<std::function<void(Impl&)>> inbox;
+  std::vector<Work> inbox;
+  std::vector<Work> spare;  // The loop's: empty, but with room.
   std::unique_ptr<net::Connecting> connecting;
+  std::map<std::string, std::shared_ptr<LocalBroker>> brokers;  // By URL; those that were connected to.
+  std::uint64_t local_attempt = 0;                              // What was begun before it comes to nothing.
   std::unique_ptr<net::Stream> stream;
   std::map<std::uint64_t, std::unique_ptr<Link>> probes;
   std::uint64_t next_probe = 1;
@@ -166,6 +221,13 @@ void Link::close(std::function<void()> done) {
   self->settle();
 }
 
+void Link::drop(std::string_view reason) {
+  if (!impl_->stream) return;
+  // Nothing goes out from here on; the session, which may be in the middle of something, hears of it in its turn.
+  impl_->stream->close();
+  impl_->post([text = std::string(reason)](Impl& impl) { impl.session.socket_lost(text); });
+}
+
 bool Link::is_up() const {
   return impl_->session.is_up();
 }
@@ -183,9 +245,11 @@ void Link::declare(Topology topology, Done done, Monotonic deadline) {
 }
 
 void Link::publish(Publication message, Done done) {
-  impl_->post([message = std::move(message), done = std::move(done)](Impl& impl) mutable {
-    impl.session.publish(std::move(message), std::move(done));
-  });
+  impl_->post(std::make_unique<Prepared>(std::move(message), std::move(done)));
+}
+
+void Link::publish(std::vector<PreparedRef> messages) {
+  impl_->post(std::move(messages));
 }
 
 void Link::publish_delayed(Publication message, std::string queue, std::chrono::milliseconds delay, Done done) {
@@ -196,6 +260,8 @@ void Link::publish_delayed(Publication message, std::string queue, std::chrono::
 }
 
 SubscriptionId Link::subscribe(Subscription what, OnDelivery on_delivery, OnRefused on_refused) {
+  // Asking first would cost a connection: a quorum queue ends it.
+  if (impl_->config.quorum_queues) what.scope = Subscription::Scope::consumer;
   const auto id = impl_->session.consumers().subscribe(std::move(what), std::move(on_delivery), std::move(on_refused));
   impl_->settle();
   return id;
@@ -233,11 +299,11 @@ void Link::unsubscribe(SubscriptionId subscription) {
 }
 
 void Link::ack(const DeliveryRef& delivery) {
-  impl_->post([delivery](Impl& impl) { impl.session.consumers().ack(delivery); });
+  impl_->post(Impl::Settled{delivery});
 }
 
 void Link::nack(const DeliveryRef& delivery, bool requeue) {
-  impl_->post([delivery, requeue](Impl& impl) { impl.session.consumers().nack(delivery, requeue); });
+  impl_->post(Impl::Settled{delivery, requeue ? Impl::Settled::As::requeued : Impl::Settled::As::rejected});
 }
 
 }  // namespace wherry::sdk

@@ -36,6 +36,7 @@
 #include "protocol/amqp/table.h"
 #include "sdk/link/endpoint.h"
 #include "sdk/link/messages.h"
+#include "sdk/link/prepared.h"
 #include "sdk/link/topology.h"
 
 namespace wherry::sdk {
@@ -48,6 +49,7 @@ struct LinkConfig {
   std::chrono::milliseconds backoff_max{30'000};
   std::size_t max_unconfirmed = 2'000;  // Publishes on the wire without their confirm; more wait their turn.
   std::size_t max_waiting = 100'000;    // Publishes held altogether; above: Outcome::overloaded.
+  bool quorum_queues = false;           // What is declared through it: make_quorum_queues().
 };
 
 // What the owner hears. All on the loop's thread.
@@ -67,7 +69,7 @@ struct Subscription {
   std::vector<std::string> queues = {};
   std::uint16_t prefetch = 1;  // 0 = no limit.
   // channel: the limit counts over all queues of the subscription together (basic.qos global=true): what fair dispatch
-  // wants. consumer: the limit holds for each queue on its own.
+  // wants. consumer: the limit holds for each queue on its own; with quorum queues that is the only one there is.
   enum class Scope { channel, consumer } scope = Scope::channel;
   bool no_ack = false;
   bool exclusive = false;
@@ -88,6 +90,10 @@ class Link {
   // is gone, at the latest after 5 s. Unsettled deliveries go back to their queues.
   void close(std::function<void()> done = {});
 
+  // Loses the connection, as if the network had: what is written from here on is lost with it. on_down comes in a later
+  // turn, and the link recovers.
+  void drop(std::string_view reason);
+
   bool is_up() const;
   std::uint64_t generation() const;              // Of the connection that stands or was last; 0 before the first.
   const amqp::Table& server_properties() const;  // Of the same.
@@ -98,12 +104,15 @@ class Link {
 
   // any thread
   void publish(Publication message, Done done = {});
+  // Several, in their order, with one wake-up of the loop.
+  void publish(std::vector<PreparedRef> messages);
 
   // Publishes to queue so that it is delivered after delay: through the durable exchange "wherry.delayed" of type
   // x-delayed-message with the header x-delay in ms, which is declared and bound on first use. exchange, routing_key
   // and mandatory of message are overwritten. The queue must exist: a missing one is reported as unroutable. Where the
-  // broker does not know that exchange type the message goes to the queue at once, and the consumer is expected to hold
-  // it by its eta header; the caller therefore sets eta in any case. delay <= 0 publishes at once.
+  // broker does not know that exchange type the message goes through Celery's levels of delays (delay_levels.h), in
+  // whole seconds. Where that cannot be either it goes to the queue at once, and the consumer is expected to hold it by
+  // its eta header; the caller therefore sets eta in any case. delay <= 0 publishes at once.
   // any thread
   void publish_delayed(Publication message, std::string queue, std::chrono::milliseconds delay, Done done = {});
 

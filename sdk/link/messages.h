@@ -26,8 +26,9 @@ std::string_view outcome_name(Outcome outcome);
 
 struct Report {
   Outcome outcome = Outcome::confirmed;
-  std::uint16_t code = 0;  // The broker's reply code, 0 when it said nothing.
-  std::string text = {};   // One sentence; empty when confirmed.
+  std::uint16_t code = 0;      // The broker's reply code, 0 when it said nothing.
+  std::string text = {};       // One sentence; empty when confirmed.
+  std::uint32_t messages = 0;  // Of the last queue that was declared: those that were ready.
   bool ok() const { return outcome == Outcome::confirmed; }
 };
 

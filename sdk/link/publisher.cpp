@@ -9,18 +9,17 @@
 
 namespace wherry::sdk {
 
-struct Publisher::Entry {
-  std::string exchange;
-  std::string routing_key;
-  std::string message_id;
-  std::string raw_properties;
-  std::string body;
-  bool mandatory = true;
-  Done done;  // Empty once reported; the entry then only holds its tag's place.
-  bool reported = false;
-  std::optional<Report> returned;
-  std::optional<Deadlines::iterator> deadline;
-};
+Prepared::Prepared(Publication message, Done when_reported)
+    : exchange(std::move(message.exchange)),
+      routing_key(std::move(message.routing_key)),
+      body(std::move(message.body)),
+      mandatory(message.mandatory),
+      deadline(message.deadline),
+      done(std::move(when_reported)) {
+  if (!message.properties.message_id) message.properties.message_id = random_name(22);
+  raw_properties = amqp::encode_properties(message.properties);
+  message_id = *std::move(message.properties.message_id);
+}
 
 Publisher::Publisher(std::size_t max_unconfirmed, std::size_t max_waiting)
     : max_unconfirmed_(max_unconfirmed), max_waiting_(max_waiting) {}
@@ -37,7 +36,7 @@ void Publisher::up(amqp::Connection& wire, std::uint16_t channel) {
 void Publisher::down(const Report* blamed) {
   wire_ = nullptr;
   in_flight_bytes_ = 0;
-  std::deque<std::unique_ptr<Entry>> again;
+  std::deque<PreparedRef> again;
   for (auto& entry : in_flight_) {
     if (!entry || entry->reported) continue;
     entry->returned.reset();
@@ -56,24 +55,16 @@ void Publisher::down(const Report* blamed) {
   if (refused) refused(*blamed);
 }
 
-void Publisher::publish(Publication message, Done done, Monotonic now) {
+void Publisher::publish(PreparedRef entry, Monotonic now) {
   if (count_ >= max_waiting_) {
-    if (done) done({Outcome::overloaded, 0, "too many messages wait to be published"});
+    if (entry->done) entry->done({Outcome::overloaded, 0, "too many messages wait to be published"});
     return;
   }
-  auto entry = std::make_unique<Entry>();
-  if (!message.properties.message_id) message.properties.message_id = random_name(22);
-  entry->message_id = *message.properties.message_id;
-  entry->raw_properties = amqp::encode_properties(message.properties);
-  entry->exchange = std::move(message.exchange);
-  entry->routing_key = std::move(message.routing_key);
-  entry->body = std::move(message.body);
-  entry->mandatory = message.mandatory;
-  entry->done = std::move(done);
   ++count_;
-  if (message.deadline != Monotonic::max()) {
-    // One that comes too late is reported by the next on_time(), in its turn, like any other.
-    entry->deadline = deadlines_.emplace(std::max(message.deadline, now), entry.get());
+  if (entry->deadline != Monotonic::max()) {
+    // One that comes too late is reported by the next on_time(), in its turn, like any other. Most often it is the
+    // latest.
+    entry->waiting_until = deadlines_.emplace_hint(deadlines_.end(), std::max(entry->deadline, now), entry.get());
   }
   waiting_.push_back(std::move(entry));
   pump();
@@ -97,7 +88,7 @@ void Publisher::pump() {
   }
 }
 
-void Publisher::send(Entry& entry) {
+void Publisher::send(Prepared& entry) {
   amqp::BasicPublish method;
   method.exchange = entry.exchange;
   method.routing_key = entry.routing_key;
@@ -145,11 +136,11 @@ void Publisher::on_return(const amqp::BasicReturn& method, std::string_view mess
 }
 
 // Counts the entry out; what is left of it is its place in line.
-Done Publisher::take(Entry& entry) {
+Done Publisher::take(Prepared& entry) {
   WHERRY_ASSERT(!entry.reported);
   entry.reported = true;
-  if (entry.deadline) deadlines_.erase(*entry.deadline);
-  entry.deadline.reset();
+  if (entry.waiting_until) deadlines_.erase(*entry.waiting_until);
+  entry.waiting_until.reset();
   --count_;
   return std::move(entry.done);
 }

@@ -14,7 +14,6 @@
 
 #include <cstdint>
 #include <deque>
-#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -22,7 +21,7 @@
 
 #include "base/clock.h"
 #include "protocol/amqp/connection.h"
-#include "sdk/link/messages.h"
+#include "sdk/link/prepared.h"
 
 namespace wherry::sdk {
 
@@ -36,7 +35,7 @@ class Publisher {
   // blamed: the broker closed the channel because of a publish, with this refusal; null: for any other reason.
   void down(const Report* blamed = nullptr);
 
-  void publish(Publication message, Done done, Monotonic now);
+  void publish(PreparedRef message, Monotonic now);
   // While held nothing is sent (connection.blocked).
   void hold(bool held);
 
@@ -53,14 +52,12 @@ class Publisher {
   std::size_t size() const { return count_; }  // Not yet reported.
 
  private:
-  struct Entry;
-  using Deadlines = std::multimap<Monotonic, Entry*>;
   static constexpr std::size_t max_unconfirmed_bytes = 8u << 20;
 
   void pump();
-  void send(Entry& entry);
+  void send(Prepared& entry);
   void settle(std::uint64_t tag, bool multiple, Outcome outcome);
-  Done take(Entry& entry);
+  Done take(Prepared& entry);
 
   const std::size_t max_unconfirmed_;
   const std::size_t max_waiting_;
@@ -69,12 +66,12 @@ class Publisher {
   bool held_ = false;
 
   // In the order of their tags; the front has tag first_tag_. A null was settled out of order.
-  std::deque<std::unique_ptr<Entry>> in_flight_;
+  std::deque<PreparedRef> in_flight_;
   std::uint64_t first_tag_ = 1;
   std::size_t in_flight_bytes_ = 0;
-  std::deque<std::unique_ptr<Entry>> waiting_;
+  std::deque<PreparedRef> waiting_;
   std::size_t suspects_ = 0;  // So many at the front of waiting_ go one at a time.
-  Deadlines deadlines_;
+  Prepared::Deadlines deadlines_;
   std::size_t count_ = 0;
 };
 

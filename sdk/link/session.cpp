@@ -59,10 +59,12 @@ Session::Session(SessionHost& host, LinkConfig config, LinkEvents events, std::f
       delayer_({[this](Declaration what, Done done, Monotonic deadline) {
                   declare({std::move(what)}, false, std::move(done), deadline);
                 },
-                [this](Declaration what, Done done) {
+                [this](Topology what, Done done) {
                   host_.probe(config_.endpoints[endpoint_], std::move(what), std::move(done));
                 },
-                [this](Publication message, Done done) { publish(std::move(message), std::move(done)); }}) {
+                [this](Publication message, Done done) {
+                  publish(std::make_unique<Prepared>(std::move(message), std::move(done)));
+                }}) {
   WHERRY_ASSERT(!config_.endpoints.empty());
 }
 
@@ -254,24 +256,27 @@ void Session::declare(Topology topology, bool remember, Done done, Monotonic dea
     if (done) done({Outcome::closed, 0, "the connection to the broker was closed"});
     return;
   }
+  if (config_.quorum_queues) make_quorum_queues(topology);
   declarer_.declare(std::move(topology), remember, std::move(done), deadline);
 }
 
-void Session::publish(Publication message, Done done) {
+void Session::publish(PreparedRef message) {
   if (state_ == State::closing || state_ == State::closed) {
-    if (done) done({Outcome::closed, 0, "the connection to the broker was closed"});
+    if (message->done) message->done({Outcome::closed, 0, "the connection to the broker was closed"});
     return;
   }
   const Monotonic now = host_.now();
-  if (message.deadline <= now) {
-    if (done) done(late());
+  if (message->deadline <= now) {
+    if (message->done) message->done(late());
     return;
   }
-  if (message.exchange.size() > 255 || message.routing_key.size() > 255) {
-    if (done) done({Outcome::refused, 0, "an exchange's name or a routing key is longer than 255 bytes"});
+  if (message->exchange.size() > 255 || message->routing_key.size() > 255) {
+    if (message->done) {
+      message->done({Outcome::refused, 0, "an exchange's name or a routing key is longer than 255 bytes"});
+    }
     return;
   }
-  publisher_.publish(std::move(message), std::move(done), now);
+  publisher_.publish(std::move(message), now);
 }
 
 void Session::publish_delayed(Publication message, std::string queue, std::chrono::milliseconds delay, Done done) {
@@ -312,8 +317,9 @@ void Session::on_method(std::uint16_t channel, const amqp::Method& method) {
   } else if (channel == declare_channel) {
     if (std::holds_alternative<amqp::ChannelOpenOk>(method)) {
       declarer_.up(*wire_, channel);
+    } else if (auto* queue = std::get_if<amqp::QueueDeclareOk>(&method)) {
+      declarer_.on_ok(queue->message_count);
     } else if (std::holds_alternative<amqp::ExchangeDeclareOk>(method) ||
-               std::holds_alternative<amqp::QueueDeclareOk>(method) ||
                std::holds_alternative<amqp::QueueBindOk>(method) ||
                std::holds_alternative<amqp::ExchangeBindOk>(method)) {
       declarer_.on_ok();

@@ -39,7 +39,7 @@ class SessionHost {
   // Writes what is still in the output buffer, then closes. The buffer is not touched after this.
   virtual void disconnect() = 0;
   // Declares on a connection of its own, because a refusal may cost the connection. done: once, not from inside.
-  virtual void probe(const Endpoint& at, Declaration what, Done done) = 0;
+  virtual void probe(const Endpoint& at, Topology what, Done done) = 0;
 
  protected:
   ~SessionHost() = default;
@@ -67,7 +67,7 @@ class Session final : amqp::ClientEvents {
   const amqp::Table& server_properties() const { return server_properties_; }
 
   void declare(Topology topology, bool remember, Done done, Monotonic deadline);
-  void publish(Publication message, Done done);
+  void publish(PreparedRef message);
   void publish_delayed(Publication message, std::string queue, std::chrono::milliseconds delay, Done done);
   Consumers& consumers() { return consumers_; }
 

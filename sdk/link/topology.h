@@ -44,4 +44,8 @@ struct BindingSpec {
 using Declaration = std::variant<ExchangeSpec, QueueSpec, BindingSpec>;
 using Topology = std::vector<Declaration>;  // In order: a binding after its two ends.
 
+// Makes quorum queues, which are on several nodes of a RabbitMQ cluster, of those that can be and have no x-queue-type:
+// durable ones which are neither exclusive nor deleted by themselves.
+void make_quorum_queues(Topology& topology);
+
 }  // namespace wherry::sdk

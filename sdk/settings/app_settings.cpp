@@ -16,6 +16,7 @@ TaskRoute read_route(const std::string& pattern, yaml::Map& map) {
   map.get("exchange", out.exchange);
   map.get("routing_key", out.routing_key);
   map.get("priority", out.priority);
+  out.place = map.place(out.queue ? "queue" : "exchange");
   if (out.queue && out.exchange) map.error("exchange", "'queue' and 'exchange' exclude each other");
   if (out.routing_key && !out.exchange) map.error("routing_key", "'routing_key' goes with an 'exchange'");
   return out;
@@ -31,22 +32,13 @@ TaskRetry read_retry(const std::string& pattern, yaml::Map& map) {
   return out;
 }
 
-template <class T>
-const T* find(const std::vector<T>& all, std::string_view task) {
-  for (const T& each : all)
-    if (each.pattern == task) return &each;
-  for (const T& each : all)
-    if (glob_match(each.pattern, task)) return &each;
-  return nullptr;
-}
-
 }  // namespace
 
 const TaskRoute* find_route(const AppSettings& settings, std::string_view task) {
-  return find(settings.task_routes, task);
+  return find_fitting(settings.task_routes, task);
 }
 const TaskRetry* find_retry(const AppSettings& settings, std::string_view task) {
-  return find(settings.task_retries, task);
+  return find_fitting(settings.task_retries, task);
 }
 
 AppSettings read_app_settings(yaml::Document& document) {
@@ -62,9 +54,11 @@ AppSettings read_app_settings(yaml::Document& document) {
   for (auto& [pattern, map] : root.entries("task_routes", "queue")) out.task_routes.push_back(read_route(pattern, map));
   for (auto& [pattern, map] : root.entries("task_retries")) out.task_retries.push_back(read_retry(pattern, map));
   root.get("default_queue", out.default_queue);
+  root.choice<bool>("queue_type", out.quorum_queues, {{"classic", false}, {"quorum", true}});
   root.choice<BodyFormat>("serializer", out.serializer, {{"msgpack", BodyFormat::msgpack}, {"json", BodyFormat::json}});
-  root.choice<bool>("result_backend", out.results, {{"rpc", true}, {"none", false}});
-  root.get("result_expires", out.result_expires, shortest, longest);
+  if (root.get("result_backend", out.result_backend)) out.result_backend_place = root.place("result_backend");
+  out.results = out.result_backend != "none";
+  root.get("result_expires", out.result_expires, std::chrono::milliseconds(0), longest);
   root.get("enqueue_timeout", out.enqueue_timeout, shortest, longest);
   root.get("dead_letter_queue", out.dead_letter_queue);
   return out;

@@ -24,6 +24,7 @@ struct TaskRoute {
   std::optional<std::string> exchange = {};
   std::optional<std::string> routing_key = {};
   std::optional<std::uint8_t> priority = {};
+  std::string place = {};  // Where its queue or exchange stands, "FILE:LINE:COLUMN"; empty without.
 };
 
 // The wait before retry n is a random part (jitter) of base * factor^(n-1), which never grows beyond max.
@@ -47,8 +48,11 @@ struct AppSettings {
   std::vector<TaskRoute> task_routes = {};   // In the order of the file.
   std::vector<TaskRetry> task_retries = {};  // In the order of the file.
   std::string default_queue = "celery";
+  bool quorum_queues = false;  // Key queue_type: classic or quorum.
   BodyFormat serializer = BodyFormat::msgpack;
-  bool results = true;  // result_backend: rpc, or none.
+  bool results = true;                    // result_backend is not none.
+  std::string result_backend = "rpc";     // Or the URL of a store, as results::open() takes it. May hold a password.
+  std::string result_backend_place = {};  // Where it was said; empty for the default.
   std::chrono::milliseconds result_expires{86'400'000};
   std::chrono::milliseconds enqueue_timeout{10'000};
   std::string dead_letter_queue = "wherry.dead";

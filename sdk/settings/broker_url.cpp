@@ -4,22 +4,11 @@
 
 #include <fmt/format.h>
 
+#include "base/percent.h"
+
 namespace wherry::sdk {
 
 namespace {
-
-std::string percent_encoded(std::string_view text) {
-  std::string out;
-  for (char c : text) {
-    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
-                       c == '_' || c == '.' || c == '~';
-    if (plain)
-      out += c;
-    else
-      out += fmt::format("%{:02X}", static_cast<unsigned char>(c));
-  }
-  return out;
-}
 
 // The URL with this user and password in place of its own; what is not given stays.
 std::string with_login(const std::string& url, const std::optional<std::string>& user,
@@ -62,6 +51,7 @@ void read_broker_url(yaml::Map broker, std::string& url, std::string& place) {
 
   if (has_url) {
     place = broker.place("url");
+    for (const char* part : {"host", "port", "vhost", "heartbeat", "connection_timeout"}) broker.hide(part);
     // A variable with the URL replaces all that the file says of the address.
     if (!place.starts_with("WHERRY_")) {
       for (const char* part : {"host", "port", "vhost", "heartbeat", "connection_timeout"})

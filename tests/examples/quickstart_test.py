@@ -7,7 +7,7 @@ import unittest
 from pathlib import Path
 
 TOP = Path(__file__).parents[2]
-sys.path.insert(0, str(TOP / "scripts/lib/demo"))
+sys.path.insert(0, str(TOP / "scripts/lib"))
 from processes import Processes  # noqa: E402
 
 BIN = None

@@ -3,7 +3,8 @@
     WHERRY_INTEROP_BROKER   wherry (default) or rabbitmq
     WHERRY_BIN_DIR          where wherry-broker and wherry-worker are (default: build/release/bin of this tree)
     WHERRY_SHARDS           number of shards that wherry-broker is told to run (default 1)
-    WHERRY_INTEROP_NODE     AMQP,HTTP ports of a RabbitMQ that `brokers.py` keeps running, to spare its slow start
+    WHERRY_INTEROP_NODE     AMQP,HTTP,EPMD ports and the folder of a RabbitMQ that `brokers.py` keeps running, to spare
+                            its slow start
 
     python3 brokers.py      runs a private RabbitMQ until interrupted, and prints what to set WHERRY_INTEROP_NODE to
 """
@@ -123,11 +124,12 @@ class Program:
             self.process.terminate()
 
     def kill(self):
-        """Ends it at once, with the processes that it started: the power of a machine gone."""
+        """Ends it at once, with the processes that it started: the power of a machine gone. When this returns it has ended."""
         try:
             os.killpg(self.process.pid, signal.SIGKILL)
         except ProcessLookupError:
             pass
+        self.process.wait()
 
     def stop(self, timeout=20.0):
         """Ends it whatever its state: for clean-up, where how it ends is not the question."""
@@ -137,7 +139,6 @@ class Program:
         except subprocess.TimeoutExpired:
             pass
         self.kill()
-        self.process.wait(timeout)
         for reader in self._readers:
             reader.join(5)
         for stream in (self.process.stdin, self.process.stdout, self.process.stderr):
@@ -163,11 +164,24 @@ class Broker:
     def wait_log(self, text):
         """Waits until the broker's log has text; only Wherry's log is ours to make claims about."""
 
+    def control(self, *arguments):
+        """Runs wherryctl, or rabbitmqctl, with these arguments: exit code, standard output, standard error."""
+        command, env = self.control_command()
+        done = subprocess.run([*command, *arguments], env={**os.environ, **env}, stdin=subprocess.DEVNULL,
+                              capture_output=True, text=True, timeout=60 * TIME_SCALE, check=False)
+        return done.returncode, done.stdout, done.stderr
+
+
+def wherryctl(data):
+    """wherryctl for the broker of that data directory. The directory is no argument that rabbitmqctl has: it is first."""
+    return ["sh", "-c", 'program=$1 data=$2; shift 2; exec "$program" "$@" --data-dir "$data"', "sh",
+            BIN_DIR / "wherryctl", data]
+
 
 class WherryBroker(Broker):
-    def __init__(self, config=None, arguments=()):
+    def __init__(self, config=None, arguments=(), listen="127.0.0.1:0"):
         self.folder = tempfile.mkdtemp(prefix="wherry-interop-")
-        command = [BIN_DIR / "wherry-broker", "--amqp", "127.0.0.1:0", "--shards", str(SHARDS), "--data-dir",
+        command = [BIN_DIR / "wherry-broker", "--amqp", listen, "--shards", str(SHARDS), "--data-dir",
                    os.path.join(self.folder, "data")]
         if config is not None:
             path = os.path.join(self.folder, "broker.yaml")
@@ -187,6 +201,9 @@ class WherryBroker(Broker):
 
     def wait_log(self, text):
         self.program.wait_error(text)
+
+    def control_command(self):
+        return wherryctl(os.path.join(self.folder, "data")), {}
 
     def stop(self):
         """Stops it as an operator does, and holds it to a clean end."""
@@ -212,25 +229,47 @@ def free_port():
 class RabbitNode:
     """A RabbitMQ of our own: private ports, private epmd, nothing outside a temporary folder."""
 
-    def __init__(self):
+    # What Wherry has built in and RabbitMQ brings along as plugins.
+    PLUGINS = ("rabbitmq_management", "rabbitmq_consistent_hash_exchange", "rabbitmq_random_exchange")
+
+    def __init__(self, listen=None, beside=None, plugins=PLUGINS):
+        """beside: another node, whose epmd and cookie it shares, so that the two can be one cluster."""
         self.folder = tempfile.mkdtemp(prefix="wherry-rabbitmq-")
-        self.amqp, self.http, distribution, epmd = (free_port() for _ in range(4))
+        self.home = beside.home if beside else self.folder
+        self.amqp, self.http, distribution, own_epmd = (free_port() for _ in range(4))
+        self.epmd_port = beside.epmd_port if beside else own_epmd
+        listen = listen or f"127.0.0.1:{self.amqp}"
+        self.amqp = int(listen.rpartition(":")[2])
         with open(f"{self.folder}/enabled_plugins", "w", encoding="utf-8") as file:
-            file.write("[rabbitmq_management].")
+            file.write(f"[{','.join(plugins)}].")
         with open(f"{self.folder}/rabbitmq.conf", "w", encoding="utf-8") as file:
             file.write(f"management.tcp.port = {self.http}\nmanagement.tcp.ip = 127.0.0.1\n"
-                       f"listeners.tcp.1 = 127.0.0.1:{self.amqp}\n")
-        env = {
-            "HOME": self.folder, "ERL_EPMD_PORT": str(epmd), "ERL_EPMD_ADDRESS": "127.0.0.1",
-            "RABBITMQ_CONF_ENV_FILE": "/dev/null", "RABBITMQ_CONFIG_FILE": f"{self.folder}/rabbitmq",
-            "RABBITMQ_NODENAME": f"judge{self.amqp}@localhost", "RABBITMQ_DIST_PORT": str(distribution),
+                       f"listeners.tcp.1 = {listen.replace('[', '').replace(']', '')}\n")
+        self.env = {
+            **self.tool_env(self.amqp, self.epmd_port, self.home), "RABBITMQ_CONFIG_FILE": f"{self.folder}/rabbitmq",
+            "RABBITMQ_DIST_PORT": str(distribution),
             "RABBITMQ_MNESIA_BASE": f"{self.folder}/mnesia", "RABBITMQ_LOG_BASE": f"{self.folder}/log",
             "RABBITMQ_ENABLED_PLUGINS_FILE": f"{self.folder}/enabled_plugins", "RABBITMQ_NODE_PORT": str(self.amqp),
         }
-        self.epmd = Program(["epmd", "-port", str(epmd), "-address", "127.0.0.1"])
-        self.program = Program(["/usr/lib/rabbitmq/bin/rabbitmq-server"], env=env)
+        self.epmd = None if beside else Program(["epmd", "-port", str(self.epmd_port), "-address", "127.0.0.1"])
+        self.start()
+
+    def start(self):
+        """Also again, after its process has ended, on what it had."""
+        self.program = Program(["/usr/lib/rabbitmq/bin/rabbitmq-server"], env=self.env)
         self.program.wait_line("Starting broker...", timeout=120)
         wait_until(self._answers, "RabbitMQ answers", 120)
+
+    @property
+    def text(self):
+        """What another process needs to use it: WHERRY_INTEROP_NODE."""
+        return f"{self.amqp},{self.http},{self.epmd_port},{self.home}"
+
+    @staticmethod
+    def tool_env(amqp, epmd, home):
+        """The environment in which RabbitMQ's programs find this node."""
+        return {"HOME": home, "ERL_EPMD_PORT": str(epmd), "ERL_EPMD_ADDRESS": "127.0.0.1",
+                "RABBITMQ_CONF_ENV_FILE": "/dev/null", "RABBITMQ_NODENAME": f"judge{amqp}@localhost"}
 
     def _answers(self):
         try:
@@ -243,7 +282,8 @@ class RabbitNode:
 
     def stop(self):
         self.program.stop(60)
-        self.epmd.stop()
+        if self.epmd:
+            self.epmd.stop()
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
@@ -260,14 +300,14 @@ class RabbitBroker(Broker):
 
     _node = None
 
-    def __init__(self, config=None, arguments=()):
+    def __init__(self, config=None, arguments=(), listen=None):
         node = os.environ.get("WHERRY_INTEROP_NODE")
-        if node:
-            self.port, self.http = (int(part) for part in node.split(","))
-        else:
+        if not node:
             if RabbitBroker._node is None:
-                RabbitBroker._node = RabbitNode()
-            self.port, self.http = RabbitBroker._node.amqp, RabbitBroker._node.http
+                RabbitBroker._node = RabbitNode(listen)
+            node = RabbitBroker._node.text
+        *ports, self.home = node.split(",", 3)
+        self.port, self.http, self.epmd_port = (int(port) for port in ports)
         self.reset_vhost("/", "guest")
 
     def reset_vhost(self, vhost, *users):
@@ -276,6 +316,9 @@ class RabbitBroker(Broker):
         self.call("PUT", f"/api/vhosts/{name}", {})
         for user in users:
             self.call("PUT", f"/api/permissions/{name}/{user}", {"configure": ".*", "write": ".*", "read": ".*"})
+
+    def control_command(self):
+        return ["/usr/lib/rabbitmq/bin/rabbitmqctl"], RabbitNode.tool_env(self.port, self.epmd_port, self.home)
 
     def call(self, method, path, body=None, missing_ok=False):
         try:
@@ -295,14 +338,14 @@ class RabbitBroker(Broker):
             cls._node = None
 
 
-def start_broker(config=None, arguments=()):
-    return (RabbitBroker if KIND == "rabbitmq" else WherryBroker)(config, arguments)
+def start_broker(config=None, arguments=(), **options):
+    return (RabbitBroker if KIND == "rabbitmq" else WherryBroker)(config, arguments, **options)
 
 
 if __name__ == "__main__":
     own = RabbitNode()
     try:
-        print(f"WHERRY_INTEROP_BROKER=rabbitmq WHERRY_INTEROP_NODE={own.amqp},{own.http}", flush=True)
+        print(f"WHERRY_INTEROP_BROKER=rabbitmq WHERRY_INTEROP_NODE={own.text}", flush=True)
         signal.signal(signal.SIGTERM, lambda *_: sys.exit())
         signal.pause()
     except KeyboardInterrupt:

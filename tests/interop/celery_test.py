@@ -17,12 +17,14 @@ sys.path.insert(0, str(HERE / "celeryapp"))
 class CeleryTest(BrokerTest):
     """A broker, and the application whose tasks are sent by this process."""
 
+    backend = "rpc://"
+
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
         cls.folder = tempfile.TemporaryDirectory(prefix="wherry-celery-")
         cls.ledger = pathlib.Path(cls.folder.name) / "ledger"
-        cls.app = celery.Celery("client", broker=cls.broker.url(), backend="rpc://")
+        cls.app = celery.Celery("client", broker=cls.broker.url(), backend=cls.backend)
 
     @classmethod
     def tearDownClass(cls):
@@ -36,7 +38,7 @@ class CeleryTest(BrokerTest):
         worker = Program([PYTHON, "-B", "-m", "celery", "-A", "tasks", "worker", "-l", "info", "-n", f"{name}@test",
                           *options], cwd=cls.folder.name,
                          env={"AMQP_URL": cls.broker.url(), "PYTHONPATH": str(HERE / "celeryapp"),
-                              "LEDGER": str(cls.ledger), "C_FORCE_ROOT": "1", **(env or {})})
+                              "RESULT_BACKEND": cls.backend, "LEDGER": str(cls.ledger), "C_FORCE_ROOT": "1", **(env or {})})
         try:
             worker.wait_error(f"{name}@test ready.", 60)
         except BaseException:
@@ -52,8 +54,9 @@ class CeleryTest(BrokerTest):
     def send(self, task, *args, **options):
         return self.app.send_task(task if "." in task else f"tasks.{task}", args, **options)
 
-    def noted(self):
-        return self.ledger.read_text(encoding="utf-8").splitlines() if self.ledger.exists() else []
+    @classmethod
+    def noted(cls):
+        return cls.ledger.read_text(encoding="utf-8").splitlines() if cls.ledger.exists() else []
 
 
 class Celery(CeleryTest):

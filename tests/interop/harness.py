@@ -17,7 +17,6 @@ from brokers import KIND, TIME_SCALE, Program, start_broker, wait_until  # noqa:
 
 HERE = pathlib.Path(__file__).resolve().parent
 PYTHON = "/usr/bin/python3"
-TEST_TIMEOUT = 90
 
 only_wherry = unittest.skipIf(KIND != "wherry", "about Wherry's own options")
 
@@ -39,12 +38,17 @@ class BrokerTest(unittest.TestCase):
     """Each class has its own broker and data folder; each test its own connections and a deadline."""
 
     broker_config = None  # text of a broker.yaml
+    longest_s = 90        # that a test may take
     maxDiff = None
     _names = itertools.count(1)
 
     @classmethod
     def setUpClass(cls):
-        cls.broker = start_broker(cls.broker_config)
+        cls.broker = cls.start_broker()
+
+    @classmethod
+    def start_broker(cls):
+        return start_broker(cls.broker_config)
 
     @classmethod
     def tearDownClass(cls):
@@ -52,13 +56,13 @@ class BrokerTest(unittest.TestCase):
 
     def setUp(self):
         signal.signal(signal.SIGALRM, self._timed_out)
-        signal.alarm(int(TEST_TIMEOUT * TIME_SCALE))
+        signal.alarm(int(self.longest_s * TIME_SCALE))
         self.addCleanup(signal.alarm, 0)
 
     def _timed_out(self, *_):
         # Once more in case that clean-up hangs as well.
         signal.alarm(20)
-        raise Timeout(f"{self.id()} took more than {TEST_TIMEOUT * TIME_SCALE:g} s")
+        raise Timeout(f"{self.id()} took more than {self.longest_s * TIME_SCALE:g} s")
 
     def name(self, prefix="q"):
         """A name that no other test uses."""

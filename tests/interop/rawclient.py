@@ -62,6 +62,14 @@ class RawClient:
                 return decoded
             self.read_some()
 
+    def read_raw_frame(self):
+        """The next frame undecoded: (type, channel, payload)."""
+        while len(self.buffer) < 8 or len(self.buffer) < 8 + struct.unpack_from(">I", self.buffer, 3)[0]:
+            self.read_some()
+        kind, channel, size = struct.unpack_from(">BHI", self.buffer)
+        payload, self.buffer = self.buffer[7:7 + size], self.buffer[8 + size:]
+        return kind, channel, payload
+
     def read_bytes(self, count):
         while len(self.buffer) < count:
             self.read_some()

@@ -24,6 +24,11 @@ vhosts:
       - {exchange: archive, queue: email}
   - name: team/a
 users:
+  - name: gateway
+    password: secret
+    tags: [impersonator]
+    permissions:
+      - {vhost: /, configure: ".*", write: ".*", read: ".*"}
   - name: admin
     password: secret
     tags: [administrator]
@@ -47,7 +52,8 @@ class Vhosts(BrokerTest):
         if KIND == "rabbitmq":
             cls.broker.call("PUT", "/api/users/admin", {"password": "secret", "tags": "administrator"})
             cls.broker.call("PUT", "/api/users/reader", {"password": "p@ss: word/ü", "tags": ""})
-            cls.broker.reset_vhost("/", "guest", "admin")
+            cls.broker.call("PUT", "/api/users/gateway", {"password": "secret", "tags": "impersonator"})
+            cls.broker.reset_vhost("/", "guest", "admin", "gateway")
             for vhost in ("shop", "team/a"):
                 cls.broker.reset_vhost(vhost, "admin")
             cls.broker.call("PUT", "/api/permissions/shop/reader", {
@@ -153,6 +159,22 @@ class Vhosts(BrokerTest):
         channel = self.reader()
         channel.confirm_delivery()
         self.check_access_refused("exchange 'amq.default'", channel.basic_publish, "", "email", b"x")
+
+    def test_a_message_names_its_own_user_unless_an_impersonator_sent_it(self):
+        queue = self.name()
+        for user, named, allowed in (("admin", "admin", True), ("admin", "gateway", False), ("gateway", "admin", True)):
+            channel = self.connect(user, "secret").channel()
+            channel.queue_declare(queue)
+            channel.confirm_delivery()
+            publish = lambda: channel.basic_publish("", queue, b"x", pika.BasicProperties(user_id=named))  # noqa: E731
+            if allowed:
+                publish()
+                self.assertEqual(self.get(channel, queue, auto_ack=True)[1].user_id, named)
+                continue
+            with self.assertRaises(pika.exceptions.ChannelClosedByBroker) as refused:
+                publish()
+            self.assertEqual((refused.exception.reply_code, refused.exception.reply_text), (
+                406, f"PRECONDITION_FAILED - user_id property set to '{named}' but authenticated user was '{user}'"))
 
     def test_a_dead_letter_exchange_needs_permission(self):
         self.check_access_refused("exchange 'archive'", self.reader().queue_declare, "mine.dead",

@@ -3,6 +3,7 @@
 Each of them gets one clear error, and a canary that publishes and consumes all the while notices nothing.
 """
 
+import select
 import socket
 import struct
 import threading
@@ -99,7 +100,7 @@ class Wire(BrokerTest):
         for name in ("product", "version", "platform"):
             self.assertTrue(properties[name], name)
         for name in ("publisher_confirms", "exchange_exchange_bindings", "basic.nack", "consumer_cancel_notify",
-                     "authentication_failure_close", "consumer_priorities", "per_consumer_qos"):
+                     "authentication_failure_close", "consumer_priorities", "per_consumer_qos", "connection.blocked"):
             self.assertIs(properties["capabilities"][name], True, name)
         tune = client.tune()
         self.assertEqual((tune.channel_max, tune.frame_max, tune.heartbeat), (2047, 131072, 60))
@@ -382,6 +383,23 @@ class Wire(BrokerTest):
         client.open_channel(1)
         client.call(0, spec.Connection.Close(200, "bye", 0, 0), spec.Connection.CloseOk)
 
+    def test_after_close_ok_the_socket_is_the_clients_to_close(self):
+        client = self.client().open()
+        client.call(0, spec.Connection.Close(200, "bye", 0, 0), spec.Connection.CloseOk)
+        self.canary.check()
+        self.assertEqual(select.select([client.socket], [], [], 0)[0], [], "the broker closed first")
+
+    def test_a_delete_is_answered_before_its_own_consumers_are_cancelled(self):
+        for number in range(4):
+            client = self.client().open().open_channel()
+            queue = self.name()
+            client.call(1, spec.Queue.Declare(0, queue, arguments={}), spec.Queue.DeclareOk)
+            for tag in ("one", "two"):
+                client.call(1, spec.Basic.Consume(0, queue, tag, arguments={}), spec.Basic.ConsumeOk)
+            client.call(1, spec.Queue.Delete(0, queue), spec.Queue.DeleteOk)
+            told = {client.expect(spec.Basic.Cancel).consumer_tag for _ in range(2)}
+            self.assertEqual(told, {"one", "two"}, number)
+
     @only_wherry
     def test_the_log_names_who_was_refused_and_why(self):
         client = self.client()
@@ -405,6 +423,17 @@ class Wire(BrokerTest):
             client.close()
         self.assertEqual(broker.program.wait_exit(), 0)
         broker.program.stop()
+
+
+@only_wherry
+class Product(BrokerTest):
+    broker_config = 'product: {name: RabbitMQ, version: "3.10.8"}\n'
+
+    def test_the_greeting_says_the_product_that_was_set(self):
+        client = RawClient(self.broker)
+        self.addCleanup(client.close)
+        properties = client.start().server_properties
+        self.assertEqual((properties["product"], properties["version"]), ("RabbitMQ", "3.10.8"))
 
 
 if __name__ == "__main__":

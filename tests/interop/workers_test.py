@@ -14,10 +14,13 @@ LIBRARY = BIN_DIR.parent / "lib" / "libinterop-tasks.so"
 
 
 class WorkersTest(CeleryTest):
+    result_backend = "rpc"  # As Wherry's programs write it.
+
     @classmethod
     def start_wherry_worker(cls, *queues, concurrency=1):
         worker = Program([BIN_DIR / "wherry-worker", "--load", LIBRARY, "-b", cls.broker.url(), "-Q", ",".join(queues),
-                          "-c", str(concurrency)], env={"LEDGER": str(cls.ledger)}, cwd=cls.folder.name)
+                          "-c", str(concurrency), "--result-backend", cls.result_backend],
+                         env={"LEDGER": str(cls.ledger)}, cwd=cls.folder.name)
         try:
             worker.wait_line("wherry-worker ready", timeout=30)
         except BaseException:
@@ -42,13 +45,14 @@ class WorkersTest(CeleryTest):
     def wherry(self, queue, *command, serializer="msgpack", code=0, url=None):
         """What a Wherry client prints that sends to the queue."""
         program = self.start([BIN_DIR / "interop-client", url or self.broker.url(), queue, serializer,
-                              *(str(word) for word in command)])
+                              *(str(word) for word in command)], env={"RESULT_BACKEND": self.result_backend})
         self.assertEqual(program.wait_exit(90), code, f"{program.lines} {program.errors}")
         self.assertFalse(self.sanitized(program), program.errors)
         return program.lines
 
-    def in_ledger(self, text):
-        return [line for line in self.noted() if line.startswith(text)]
+    @classmethod
+    def in_ledger(cls, text):
+        return [line for line in cls.noted() if line.startswith(text)]
 
 
 class CelerySendsWherryRuns(WorkersTest):
@@ -91,6 +95,16 @@ class CelerySendsWherryRuns(WorkersTest):
         channel = self.channel()
         wait_until(lambda: b"a@b.c" in self.get(channel, "wherry.dead", auto_ack=True)[2], "the dead letter")
 
+    def test_progress_is_heard_by_who_waits(self):
+        gate = os.path.join(self.folder.name, "steps-gate")
+        heard = []
+
+        def hear(meta):
+            heard.append((meta["status"], meta["result"]))
+            pathlib.Path(gate).touch()
+        self.assertEqual(self.send("steps", gate).get(timeout=30, on_message=hear), 2)
+        self.assertEqual(heard[0], ("PROGRESS", {"done": 1, "of": 2}))
+
     def test_countdowns_are_kept(self):
         sent = time.time()
         self.assertGreaterEqual(self.send("when", countdown=1).get(timeout=30) - sent, 0.95)
@@ -126,6 +140,16 @@ class WherrySendsCeleryRuns(WorkersTest):
     def test_a_python_exception_is_a_failure_with_its_type(self):
         self.assertEqual(self.wherry("celery", "fail", "on purpose", serializer="json", code=2),
                          ["failed ValueError: on purpose"])
+
+    def test_progress_is_heard(self):
+        gate = os.path.join(self.folder.name, "python-steps-gate")
+        client = self.start([BIN_DIR / "interop-client", self.broker.url(), "celery", "json", "steps", gate])
+        client.wait_line("progress integer 1", timeout=30)
+        pathlib.Path(gate).touch()
+        client.wait_line("steps 2", timeout=30)
+
+    def test_the_result_of_a_task_that_has_children(self):
+        self.assertEqual(self.wherry("celery", "text", "tasks.parent", serializer="json"), ['string "has a child"'])
 
     def test_python_retries(self):
         self.assertEqual(self.wherry("celery", "flaky", 2, serializer="json"), ["retries 2"])

@@ -50,7 +50,7 @@ def check_arrows(rooms):
 
 
 def check_separation(rooms):
-    """The SDK and the worker run against any broker: nothing below them may be ours."""
+    """The SDK, the worker and the load tool run against any broker: nothing below them may be ours."""
 
     def reach(name, seen):
         for use in rooms[name].uses if name in rooms else []:
@@ -60,10 +60,10 @@ def check_separation(rooms):
         return seen
 
     for room in rooms.values():
-        if room.path.split("/")[0] in ("sdk", "worker"):
+        if room.path.split("/")[0] in ("sdk", "worker", "perf"):
             for other in sorted(reach(room.name, set())):
                 if other in rooms and rooms[other].path.split("/")[0] == "broker":
-                    yield f"{room.path}: reaches {rooms[other].path}; sdk and worker never see the broker"
+                    yield f"{room.path}: reaches {rooms[other].path}; sdk, worker and perf never see the broker"
 
 
 class House:

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
@@ -16,16 +17,41 @@
 
 namespace wherry {
 
+// Limits of the tasks whose name is the pattern or fits it; they replace what the tasks' own options say.
+struct TaskLimitSettings {
+  std::string pattern = {};                    // base/glob.h
+  std::optional<std::string> rate_limit = {};  // worker/settings/rate.h
+  std::optional<std::chrono::milliseconds> soft_time_limit = {};
+  std::optional<std::chrono::milliseconds> time_limit = {};
+};
+
 struct WorkerSettings {
   std::optional<std::string> app_path = {};  // Key app: of app.yaml, relative paths already resolved.
   sdk::AppSettings app = {};                 // What it holds; without a path defaults and environment.
   std::vector<std::string> queues = {};      // Empty: the app's default queue.
+  std::string queues_place = {};             // Where they stand, for what others find wrong with them.
+  std::string load_place = {};               // Likewise.
   unsigned concurrency = 0;                  // Tasks at once; 0: one a core.
-  unsigned prefetch = 0;                     // Tasks taken from the broker at once; 0: concurrency.
+  unsigned prefetch = 0;                     // Tasks taken from the broker at once; 0: concurrency, more while short.
   std::optional<std::chrono::milliseconds> soft_time_limit = {};
+  std::optional<std::chrono::milliseconds> time_limit = {};
+  std::vector<TaskLimitSettings> task_limits = {};  // In the order of the file.
+  bool processes = false;                           // Key pool: threads or processes.
+  unsigned max_tasks_per_child = 0;
+  std::uint64_t max_memory_per_child = 0;
+  std::uint64_t memory_limit = 0;
+  unsigned crash_budget = 3;
+  unsigned autoscale_max = 0;  // 0: concurrency is fixed.
+  unsigned autoscale_min = 1;
+  bool remote_control = true;
+  bool task_events = false;
+  std::optional<std::string> statedb = {};  // Path, already resolved.
   std::chrono::milliseconds graceful_timeout{30'000};
   log::Level log_level = log::Level::info;
-  std::vector<std::string> load = {};  // Paths of libraries, relative ones already resolved.
+  log::Format log_format = log::Format::text;
+  std::string metrics = {};                       // HOST:PORT; empty: no metrics are served.
+  std::optional<std::string> schedule_path = {};  // Key schedule: of schedule.yaml, resolved likewise; not read here.
+  std::vector<std::string> load = {};             // Paths of libraries, relative ones already resolved.
 };
 
 // Reads what the document of worker.yaml holds, but not app.yaml; mistakes stay in the document.

@@ -17,6 +17,8 @@ import time
 from datetime import datetime
 from pathlib import Path
 
+sys.path.insert(1, str(Path(__file__).resolve().parents[1]))
+
 import dead_letters
 from kannel import Kannel
 from processes import Failed, Processes, wait_for

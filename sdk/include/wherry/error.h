@@ -10,10 +10,14 @@
 // std::logic_error instead: they are not for catching.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 namespace wherry {
 
@@ -44,6 +48,26 @@ class ClientError : public std::runtime_error {
  private:
   Errc code_;
   std::uint16_t reply_code_;
+};
+
+// One task of an enqueue_many() that is not, or perhaps not, enqueued.
+struct EnqueueFailure {
+  std::size_t index;  // Its place among the tasks.
+  ClientError error;
+};
+
+// Some tasks of an enqueue_many(); the others are enqueued. code(): that of the first. what(): how many, and the first.
+class EnqueueManyFailed : public ClientError {
+ public:
+  EnqueueManyFailed(const std::string& what, std::vector<EnqueueFailure> failures)
+      : ClientError(failures.front().error.code(), what, failures.front().error.reply_code()),
+        failures_(std::make_shared<const std::vector<EnqueueFailure>>(std::move(failures))) {}
+
+  // In the order of the tasks; never empty.
+  const std::vector<EnqueueFailure>& failures() const noexcept { return *failures_; }
+
+ private:
+  std::shared_ptr<const std::vector<EnqueueFailure>> failures_;  // Shared: copying an exception must not throw.
 };
 
 // The exception of a task, as its worker wrote it down. what(): "ValueError: no such user".

@@ -5,7 +5,8 @@
 //   EmailReceipt receipt = job.get(10s);
 //
 // Results come over the client's own reply queue (Celery's rpc:// backend): only the client that enqueued a task can
-// read its result, and only while it lives. The result is kept in the job and may be read any number of times.
+// read its result, and only while it lives. With a result backend that stores them (ClientOptions::result_backend) any
+// client can, by the task's id: Client::job(). The result is kept in the job and may be read any number of times.
 // Threads: any, at the same time. Lifetime: a job may outlive its client; what was not known by then ends as
 // Errc::closed.
 #pragma once
@@ -18,6 +19,7 @@
 #include <string>
 #include <string_view>
 #include <type_traits>
+#include <vector>
 
 #include "protocol/task/convert.h"
 #include "protocol/task/value.h"
@@ -44,6 +46,8 @@ class JobCore {
   virtual void on_progress(std::function<void(const task::Value&)> hear) = 0;
   // Calls finished once: with the result, the task's failure, or Errc::timed_out after timeout.
   virtual void await_result(std::chrono::milliseconds timeout, Finished finished) = 0;
+  virtual void forget(std::chrono::milliseconds timeout, std::function<void(std::exception_ptr error)> done) = 0;
+  virtual std::vector<std::string> children() const = 0;
   virtual std::function<void(std::function<void()>)> resume_on() const = 0;
 };
 
@@ -69,6 +73,20 @@ class Job {
   // Hears each progress report (the meta the task gave) that comes from now on, on the client's own thread. hear must
   // be quick and must not block. The one that was set before is replaced; the last report so far is told at once.
   void on_progress(std::function<void(const task::Value&)> hear) { core_->on_progress(std::move(hear)); }
+
+  // The ids of the tasks that were sent because this one succeeded: callbacks, the next of its chain, the members of a
+  // group. Known with the result; empty before.
+  std::vector<std::string> children() const { return core_->children(); }
+
+  // Removes the result from where it is stored: nobody reads it there any more. What this job knows it keeps. Over a
+  // reply queue there is nothing to remove. Throws ClientError with disconnected or timed_out when it may still be
+  // there.
+  void forget(std::chrono::milliseconds timeout) const { async_forget(timeout).get(); }
+  Pending<> async_forget(std::chrono::milliseconds timeout) const {
+    auto shared = std::make_shared<detail::Shared<void>>(core_->resume_on());
+    core_->forget(timeout, [shared](std::exception_ptr error) { error ? shared->fail(error) : shared->settle({}); });
+    return Pending<>(std::move(shared));
+  }
 
  private:
   std::shared_ptr<detail::JobCore> core_;

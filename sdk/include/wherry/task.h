@@ -91,6 +91,40 @@ struct Call {
   Kwargs kwargs = {};
 };
 
+namespace detail {
+template <class T>
+struct ResultOfTask_ {
+  using type = wherry::ResultOf<T>;
+};
+template <class R>
+struct ResultOfTask_<Call<R>> {
+  using type = R;
+};
+// What comes back of a task struct, or of a call.
+template <class T>
+using ResultOfTask = typename ResultOfTask_<T>::type;
+}  // namespace detail
+
+namespace detail {
+// The call that a task struct, or a call, stands for.
+template <TaskStruct T>
+Call<void> call_of(const T& task) {
+  Call<void> call{std::string(T::task_name), {}, {}};
+  constexpr auto names = reflect::field_names<T>();
+  std::apply(
+      [&](const auto&... fields) {
+        [[maybe_unused]] std::size_t i = 0;
+        (call.kwargs.emplace_back(std::string(names[i++]), task::to_value(fields)), ...);
+      },
+      reflect::tie(task));
+  return call;
+}
+template <class R>
+Call<void> call_of(const Call<R>& call) {
+  return {call.name, call.args, call.kwargs};
+}
+}  // namespace detail
+
 template <class Signature>
 struct Function;
 

@@ -1,11 +1,11 @@
-"""The Celery application under test: broker by AMQP_URL, results over rpc://, a ledger file by LEDGER."""
+"""The Celery application under test: broker by AMQP_URL, results by RESULT_BACKEND, a ledger file by LEDGER."""
 
 import os
 import time
 
 import celery
 
-app = celery.Celery("tasks", broker=os.environ["AMQP_URL"], backend="rpc://")
+app = celery.Celery("tasks", broker=os.environ["AMQP_URL"], backend=os.environ.get("RESULT_BACKEND", "rpc://"))
 app.conf.update(
     task_default_queue=os.environ.get("CELERY_QUEUE", "celery"),
     worker_send_task_events=True,
@@ -15,6 +15,7 @@ app.conf.update(
     task_acks_late=os.environ.get("ACKS_LATE") == "1",
     task_reject_on_worker_lost=os.environ.get("ACKS_LATE") == "1",
     worker_prefetch_multiplier=int(os.environ.get("PREFETCH", "4")),
+    accept_content=os.environ.get("ACCEPT", "json").split(","),
 )
 
 
@@ -27,6 +28,33 @@ def note(text):
 @app.task
 def add(x, y):
     return x + y
+
+
+@app.task
+def total(numbers):
+    return sum(numbers)
+
+
+@app.task
+def identity(value):
+    return value
+
+
+@app.task
+def numbers(count):
+    return list(range(count))
+
+
+@app.task
+def deep_total(value):
+    """The sum of all numbers in lists of lists."""
+    return sum(deep_total(each) for each in value) if isinstance(value, list) else value
+
+
+@app.task
+def mark(text):
+    """Which language ran it."""
+    return text + ">py"
 
 
 @app.task
@@ -51,9 +79,55 @@ def flaky(self, failures):
     return self.request.retries
 
 
+@app.task(bind=True)
+def header(self, name):
+    """What the message's header of that name says."""
+    return getattr(self.request, name, None)
+
+
+@app.task
+def until_stopped(text):
+    """Works until its soft time limit is over."""
+    note(f"began {text} {os.getpid()}")
+    try:
+        while True:
+            time.sleep(0.01)
+    except celery.exceptions.SoftTimeLimitExceeded:
+        note(f"stopped {text} {os.getpid()}")
+
+
+@app.task
+def hang(text):
+    """Deaf and for ever."""
+    note(f"began {text} {os.getpid()}")
+    while True:
+        time.sleep(1)
+
+
+@app.task
+def kind(value):
+    """The name of its argument's type."""
+    return type(value).__name__
+
+
 @app.task
 def when():
     return time.time()
+
+
+@app.task
+def parent():
+    add.delay(1, 1)
+    return "has a child"
+
+
+@app.task(bind=True)
+def steps(self, gate):
+    """Reports its first step, and goes on when the file `gate` exists."""
+    self.update_state(state="PROGRESS", meta={"done": 1, "of": 2})
+    while not os.path.exists(gate):
+        time.sleep(0.01)
+    return 2
 
 
 @app.task(bind=True)

@@ -49,3 +49,15 @@ TEST_CASE("Many stars do not take exponential time") {
   for (int i = 0; i < 200; ++i) pattern += "*a";
   CHECK_FALSE(glob_match(pattern + "b", std::string(5000, 'a')));
 }
+
+TEST_CASE("of entries the one of this very name is found, else the first whose pattern fits") {
+  struct Entry {
+    std::string pattern;
+    int number;
+  };
+  const std::vector<Entry> all{{"*.b", 1}, {"a.*", 2}, {"a.b", 3}, {"a.b", 4}};
+  CHECK(wherry::find_fitting(all, "a.b")->number == 3);
+  CHECK(wherry::find_fitting(all, "x.b")->number == 1);
+  CHECK(wherry::find_fitting(all, "a.c")->number == 2);
+  CHECK(wherry::find_fitting(all, "c") == nullptr);
+}

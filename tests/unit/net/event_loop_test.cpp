@@ -56,6 +56,23 @@ TEST_CASE("a timer fires once, and not at all once cancelled, set anew or destro
   CHECK(fired == std::vector<std::string>{"kept", "moved"});
 }
 
+TEST_CASE("the time of a turn is never from before the loop slept") {
+  EventLoop loop;
+  Timer timer(loop);
+  const wherry::Monotonic due = loop.now() + 20ms;
+  const wherry::WallTime wall_before = loop.wall_now();
+  wherry::Monotonic seen{};
+  wherry::WallTime wall_seen{};
+  timer.set(due, [&] {
+    seen = loop.now();
+    wall_seen = loop.wall_now();
+    loop.stop();
+  });
+  loop.run();
+  CHECK(seen >= due);
+  CHECK(wall_seen > wall_before);
+}
+
 TEST_CASE("a cancelled timer whose time has come already does not fire") {
   EventLoop loop;
   Timer a(loop), b(loop), last(loop);

@@ -98,6 +98,37 @@ TEST_CASE("what a handler does not take comes again with more behind it") {
   CHECK(got == "one two three ");
 }
 
+TEST_CASE("a stream is read once a turn, however much has come") {
+  Pair pair;
+  const std::string sent(5'000'000, 'x');
+  std::size_t got = 0, reads_in_turn = 0, most_in_turn = 0;
+  pair.loop.at_turn_end([&] { reads_in_turn = 0; });
+  pair.server_handler.data = [&](std::string_view bytes) {
+    most_in_turn = std::max(most_in_turn, ++reads_in_turn);
+    got += bytes.size();
+    if (got == sent.size()) pair.loop.stop();
+    return bytes.size();
+  };
+  pair.run([&] { pair.send(*pair.client, sent); });
+  CHECK(most_in_turn == 1);
+}
+
+TEST_CASE("a frame larger than what is read at once is put together") {
+  Pair pair;
+  std::string sent(700'000, ' '), got;
+  for (std::size_t i = 0; i < sent.size(); ++i) sent[i] = static_cast<char>(i * 31 + i / 7919);
+  // Whole frames of 300,000, 300,000 and 100,000 bytes only.
+  pair.server_handler.data = [&](std::string_view bytes) -> std::size_t {
+    const std::size_t frame = got.size() < 600'000 ? 300'000 : 100'000;
+    if (bytes.size() < frame) return 0;
+    got += bytes.substr(0, frame);
+    if (got.size() == sent.size()) pair.loop.stop();
+    return frame;
+  };
+  pair.run([&] { pair.send(*pair.client, sent); });
+  CHECK(got == sent);
+}
+
 TEST_CASE("a paused stream reads on where it stopped, with the bytes it did not take first") {
   Pair pair;
   std::string got;
@@ -137,6 +168,32 @@ TEST_CASE("the peer's close is told once, after its last bytes") {
     pair.client->close_after_flush();
   });
   CHECK(seen == std::vector<std::string>{"bye", "closed by the peer"});
+}
+
+TEST_CASE("a close that is left to the peer is not seen with the last bytes, and comes when the peer took too long") {
+  for (const bool patient : {true, false}) {
+    Pair pair;
+    std::vector<std::string> seen;
+    pair.server_handler.data = [&](std::string_view bytes) {
+      pair.send(*pair.server, "and you");
+      pair.server->close_after_peer(patient ? 1h : std::chrono::milliseconds(10));
+      return bytes.size();
+    };
+    pair.client_handler.data = [&](std::string_view bytes) {
+      seen.emplace_back(bytes);
+      if (!patient) return bytes.size();
+      CHECK_FALSE(pair.client->hung_up());  // An end that goes out with the bytes is here when they are.
+      pair.loop.stop();
+      return bytes.size();
+    };
+    pair.client_handler.lost = [&](std::string reason) {
+      seen.push_back(reason);
+      pair.loop.stop();
+    };
+    pair.run([&] { pair.send(*pair.client, "goodbye"); });
+    CHECK(seen ==
+          (patient ? std::vector<std::string>{"and you"} : std::vector<std::string>{"and you", "closed by the peer"}));
+  }
 }
 
 TEST_CASE("closing after a flush loses nothing, though the peer's bytes were never read") {

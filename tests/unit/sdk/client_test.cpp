@@ -375,6 +375,7 @@ TEST_CASE("options reach the message", "[client]") {
                              .time_limit = 60s,
                              .soft_time_limit = 1500ms,
                              .task_id = "my-id",
+                             .deduplication_key = "order 17",
                              .headers = {{"tenant", 7}}});
   const auto message = f.published(0);
   CHECK(message.routing_key == "sums");
@@ -384,12 +385,16 @@ TEST_CASE("options reach the message", "[client]") {
   std::int64_t tenant = 0;
   CHECK(message.properties.headers->integer("tenant", tenant));
   CHECK(tenant == 7);
+  CHECK(*message.properties.headers->string("x-deduplication-header") == "order 17");
   CHECK(amqp::to_string(*message.properties.headers->find("timelimit")).find("1.5") != std::string::npos);
   CHECK(message.properties.headers->string("expires") != nullptr);
 
   client.enqueue(add(1, 2), {.exchange = "logs", .routing_key = "app.error"});
   CHECK(f.published(1).exchange == "logs");
   CHECK(f.published(1).routing_key == "app.error");
+  CHECK(f.published(1).properties.headers->find("x-deduplication-header") == nullptr);
+  CHECK(code_of([&] { client.enqueue(add(1, 2), {.deduplication_key = std::string(256, 'k')}); }) ==
+        wherry::Errc::invalid_argument);
 }
 
 TEST_CASE("a countdown goes through the delayed exchange and says its eta", "[client]") {

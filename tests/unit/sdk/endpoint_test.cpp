@@ -2,6 +2,8 @@
 
 #include <catch2/catch.hpp>
 
+#include "sdk/link/local_broker.h"
+
 using namespace wherry;
 using namespace wherry::sdk;
 
@@ -79,4 +81,28 @@ TEST_CASE("several broker URLs are a list in their order", "[endpoint]") {
 TEST_CASE("an endpoint is shown without its password", "[endpoint]") {
   CHECK(parse_endpoint("amqp://u:hidden@h:1/x")->text() == "amqp://u@h:1/x");
   CHECK(Endpoint{}.text() == "amqp://guest@127.0.0.1:5672/");
+}
+
+TEST_CASE("a broker in this process has a name, a folder, or neither") {
+  for (const char* url : {"embedded:", "embedded:tests", "embedded:///var/lib/app/queue", "embedded:///a%20b"}) {
+    const auto at = parse_endpoint(url);
+    REQUIRE(at);
+    CHECK(at->embedded == url);
+    CHECK(at->text() == url);
+    CHECK(at->user == "embedded");
+  }
+  CHECK(parse_endpoints("embedded:; amqp://other")->size() == 2);
+  for (const char* url : {"embedded://", "embedded:///", "embedded://host/path", "embedded:a/b", "embedded:x?y=z"}) {
+    const auto at = parse_endpoint(url);
+    REQUIRE_FALSE(at);
+    CHECK(at.error().message.find("embedded:///") != std::string::npos);
+  }
+}
+
+TEST_CASE("a program without a broker in it says what to link") {
+  const auto opened = open_local_broker("embedded:");
+  REQUIRE_FALSE(opened);
+  CHECK(opened.error().message ==
+        "broker URL: embedded: means a broker in this program, and there is none: link the library wherry-embedded, or "
+        "give the URL of a broker, amqp://...");
 }

@@ -28,6 +28,8 @@ class FakeWire final : public amqp::Connection {
   void on_time(Monotonic) override {}
   void on_socket_lost(std::string_view) override {}
   bool finished() const override { return false; }
+  bool running() const override { return true; }
+  bool lost() const override { return false; }
   void send_method(std::uint16_t, const amqp::Method& method) override {
     methods.push_back(std::visit([](const auto& m) { return std::string(m.name); }, method));
   }
@@ -37,6 +39,8 @@ class FakeWire final : public amqp::Connection {
     published.push_back({channel, std::string(publish.exchange), std::string(publish.routing_key),
                          std::string(raw_properties), std::string(body), publish.mandatory});
   }
+  void send_content(std::uint16_t, const amqp::BasicDeliver&, std::string_view, std::string_view, Pin (*)(const void*),
+                    const void*) override {}
   void open_channel(std::uint16_t) override {}
   bool is_open(std::uint16_t) const override { return true; }
   void close_channel(std::uint16_t, const amqp::AmqpError&) override {}

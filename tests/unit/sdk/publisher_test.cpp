@@ -19,8 +19,8 @@ struct Fixture {
     message.body = body;
     message.properties.message_id = "id-" + body.substr(0, 20);
     message.deadline = deadline;
-    publisher.publish(
-        std::move(message), [this, body](const Report& r) { reports.emplace_back(body, r); }, now);
+    auto done = [this, body](const Report& r) { reports.emplace_back(body, r); };
+    publisher.publish(std::make_unique<Prepared>(std::move(message), done), now);
   }
   std::vector<std::string> sent(const test::FakeWire& on) const {
     std::vector<std::string> out;
@@ -198,9 +198,10 @@ TEST_CASE("a report may publish the next message", "[publisher]") {
   f.publisher.up(f.wire, 1);
   int left = 3;
   std::function<void(const Report&)> again = [&](const Report&) {
-    if (--left > 0) f.publisher.publish({.routing_key = "k", .body = "again"}, again, f.now);
+    if (--left > 0)
+      f.publisher.publish(std::make_unique<Prepared>(Publication{.routing_key = "k", .body = "again"}, again), f.now);
   };
-  f.publisher.publish({.routing_key = "k", .body = "first"}, again, f.now);
+  f.publisher.publish(std::make_unique<Prepared>(Publication{.routing_key = "k", .body = "first"}, again), f.now);
   for (std::uint64_t tag = 1; tag <= 3; ++tag) f.publisher.on_ack(tag, true);
   CHECK(left == 0);
   CHECK(f.sent(f.wire) == List{"first", "again", "again"});

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "sdk/client/configure.h"
+#include "wherry/client.h"
 #include "wherry/error.h"
 
 using namespace wherry;
@@ -49,8 +50,8 @@ TEST_CASE("without routes a task goes to the default queue, made as Celery makes
   const Route route = Router("celery").route("a.b", {});
   CHECK(route.queue == "celery");
   CHECK_FALSE(route.exchange);
-  CHECK(route.topology == Topology{ExchangeSpec{.name = "celery"}, QueueSpec{.name = "celery"},
-                                   BindingSpec{.source = "celery", .destination = "celery", .routing_key = "celery"}});
+  CHECK(*route.topology == Topology{ExchangeSpec{.name = "celery"}, QueueSpec{.name = "celery"},
+                                    BindingSpec{.source = "celery", .destination = "celery", .routing_key = "celery"}});
 }
 
 TEST_CASE("routes, queues and defaults come from the file", "[routes]") {
@@ -62,15 +63,15 @@ TEST_CASE("routes, queues and defaults come from the file", "[routes]") {
   const Route email = configured.router.route("email.send", {});
   CHECK(email.queue == "email");
   CHECK(email.priority == 5);
-  REQUIRE(email.topology.size() == 4);
-  const auto& queue = std::get<QueueSpec>(email.topology[1]);
+  REQUIRE(email.topology->size() == 4);
+  const auto& queue = std::get<QueueSpec>(email.topology->at(1));
   CHECK(amqp::to_string(queue.arguments) == "{x-max-priority: 9, x-message-ttl: 86400000000}");
-  CHECK(configured.router.route("sms.send", {}).topology == queue_topology("sms"));
+  CHECK(*configured.router.route("sms.send", {}).topology == queue_topology("sms"));
   CHECK(configured.router.route("other", {}).queue == "work");
   const Route log = configured.router.route("log.record", {});
   CHECK(log.exchange == "logs");
   CHECK(log.routing_key == "app.info");
-  CHECK(log.topology.size() == 4);
+  CHECK(log.topology->size() == 4);
 }
 
 TEST_CASE("options beat the routes", "[routes]") {
@@ -79,12 +80,12 @@ TEST_CASE("options beat the routes", "[routes]") {
   const Route queue = configured.router.route("log.record", {.queue = "mine"});
   CHECK(queue.queue == "mine");
   CHECK_FALSE(queue.exchange);
-  CHECK(queue.topology == queue_topology("mine"));
+  CHECK(*queue.topology == queue_topology("mine"));
   const Route exchange = configured.router.route("email.send", {.exchange = "x", .routing_key = "k", .priority = 1});
   CHECK(exchange.exchange == "x");
   CHECK(exchange.routing_key == "k");
   CHECK(exchange.priority == 1);
-  CHECK(exchange.topology.empty());
+  CHECK(exchange.topology == nullptr);
   const Route key = configured.router.route("email.send", {.routing_key = "some-queue"});
   CHECK(key.exchange == "");
   CHECK(key.routing_key == "some-queue");
@@ -95,6 +96,49 @@ TEST_CASE("what the program sets beats the file", "[routes]") {
   File file(app);
   const Configured configured = configure(file.path, {.default_queue = "mine"});
   CHECK(configured.router.route("other", {}).queue == "mine");
+}
+
+TEST_CASE("routes in code are found as those of the file are, and before them", "[routes]") {
+  const std::vector<wherry::TaskRoute> coded{{.task = "*", .queue = "rest"},
+                                             {.task = "email.*", .queue = "late"},
+                                             {.task = "email.now", .exchange = "fast", .routing_key = "now"},
+                                             {.task = "sms.send", .priority = 7}};
+  const Router alone = coded_router(coded, "celery");
+  CHECK(alone.route("other", {}).queue == "rest");
+  CHECK(alone.route("email.later", {}).queue == "rest");  // The first pattern that fits.
+  CHECK(alone.route("email.now", {}).exchange == "fast");
+  CHECK(alone.route("email.now", {}).routing_key == "now");
+  CHECK(alone.route("sms.send", {}).queue == "celery");
+  CHECK(alone.route("sms.send", {}).priority == 7);
+  CHECK(alone.route("email.now", {.queue = "mine"}).queue == "mine");
+
+  File file(app);
+  const Configured both = configure(
+      file.path, {.task_routes = {{.task = "sms.send", .queue = "own"}, {.task = "email.s*", .queue = "own"}}});
+  CHECK(both.router.route("sms.send", {}).queue == "own");
+  CHECK(both.router.route("sms.other", {}).queue == "sms");
+  CHECK(both.router.route("email.send", {}).queue == "own");
+  CHECK(both.router.route("email.other", {}).queue == "email");
+  // The exact name of the file goes before a pattern in code.
+  const Configured pattern = configure(file.path, {.task_routes = {{.task = "*", .queue = "own"}}});
+  CHECK(pattern.router.route("log.record", {}).exchange == "logs");
+  CHECK(pattern.router.route("email.send", {}).queue == "own");
+}
+
+TEST_CASE("a route in code that cannot be meant is refused with its name", "[routes]") {
+  const auto message = [](wherry::TaskRoute route) -> std::string {
+    try {
+      Client client("amqp://127.0.0.1:1", {.task_routes = {std::move(route)}});
+    } catch (const ClientError& e) {
+      CHECK(e.code() == Errc::invalid_argument);
+      return e.what();
+    }
+    return {};
+  };
+  CHECK(message({.task = "a.b", .queue = "q", .exchange = "x"}) ==
+        "task_routes, 'a.b': a queue and an exchange exclude each other");
+  CHECK(message({.task = "a.b", .routing_key = "k"}) == "task_routes, 'a.b': a routing key goes with an exchange");
+  CHECK(message({.queue = "q"}) == "task_routes, '': an entry needs a task's name or a pattern");
 }
 
 TEST_CASE("a mistake in the file or in its address is told with its place", "[routes]") {

@@ -4,128 +4,15 @@
 
 #include <catch2/catch.hpp>
 
-#include "base/log.h"
-#include "tests/unit/sdk/scripted_broker.h"
+#include "tests/unit/sdk/session_world.h"
 
 using namespace wherry;
 using namespace wherry::sdk;
 using namespace std::chrono_literals;
+using test::error;
+using test::List;
 using test::Script;
-
-namespace {
-
-// A world of one session: its time stands still until a test moves it, its socket is two buffers.
-struct World final : SessionHost {
-  explicit World(LinkConfig config = {}) : config_(std::move(config)) {
-    log::set_level(log::Level::off);
-    LinkEvents events;
-    events.on_up = [this](std::uint64_t generation) { ups.push_back(generation); };
-    events.on_down = [this](std::string_view reason, std::uint16_t denied) {
-      downs.emplace_back(reason);
-      was_denied = denied;
-    };
-    events.on_declare_refused = [this](const Declaration&, const Report& why) { not_restored.push_back(why.code); };
-    session = std::make_unique<Session>(*this, config_, events, [] { return 0.5; });
-  }
-
-  Monotonic now() const override { return now_; }
-  void connect(const Endpoint& to, std::chrono::milliseconds) override { wanted.push_back(to); }
-  void disconnect() override { drop_pipe(); }
-  void probe(const Endpoint&, Declaration, Done done) override { probes.push_back(std::move(done)); }
-
-  // The connection that was asked for last comes to stand.
-  void accept() {
-    drop_pipe();
-    to_server = std::make_unique<OutputBuffer>();
-    to_client = std::make_unique<OutputBuffer>();
-    broker = std::make_unique<test::ScriptedConnection>(script, *to_client, now_);
-    session->connected(*to_server);
-    pump();
-  }
-  // Carries bytes both ways until both are silent.
-  void pump() {
-    while (to_server && (!to_server->empty() || !to_client->empty())) {
-      inbound += take(*to_server);
-      inbound.erase(0, broker->machine().receive(inbound, now_));
-      outbound += take(*to_client);
-      if (!to_client->empty() || outbound.empty()) continue;
-      const std::string bytes = std::exchange(outbound, {});
-      const std::size_t used = session->receive(bytes);
-      if (to_server) outbound.insert(0, bytes.substr(used));
-    }
-  }
-  void lose(const std::string& reason = "connection reset by peer") {
-    auto keep = std::move(to_server);
-    auto keep_too = std::move(to_client);
-    auto keep_broker = std::move(broker);
-    session->socket_lost(reason);
-  }
-  void after(std::chrono::milliseconds time) {
-    now_ += time;
-    session->on_time();
-    pump();
-  }
-  void up() {
-    if (wanted.empty()) session->start();
-    accept();
-    REQUIRE(session->is_up());
-  }
-  void publish(const std::string& body, std::chrono::milliseconds within = 5s, const std::string& exchange = "") {
-    Publication message;
-    message.exchange = exchange;
-    message.routing_key = "q";
-    message.body = body;
-    message.deadline = now_ + within;
-    session->publish(std::move(message), report(body));
-    pump();
-  }
-  Done report(const std::string& name) {
-    return [this, name](const Report& r) {
-      reports.push_back(name + " " + std::string(outcome_name(r.outcome)));
-      last = r;
-    };
-  }
-  void declare(Topology what, const std::string& name, std::chrono::milliseconds within = 5s) {
-    session->declare(std::move(what), true, report(name), now_ + within);
-    pump();
-  }
-
-  LinkConfig config_;
-  Monotonic now_{1000s};
-  std::unique_ptr<OutputBuffer> to_server, to_client;
-  std::string inbound, outbound;
-  Script script;
-  std::unique_ptr<test::ScriptedConnection> broker;
-  std::vector<Endpoint> wanted;
-  std::vector<Done> probes;
-  std::vector<std::uint64_t> ups;
-  std::vector<std::string> downs;
-  std::vector<int> not_restored;
-  std::uint16_t was_denied = 0;  // The broker's code.
-  std::vector<std::string> reports;
-  Report last;
-  std::unique_ptr<Session> session;
-
- private:
-  static std::string take(OutputBuffer& from) {
-    std::string bytes = from.to_string();
-    from.consume(bytes.size());
-    return bytes;
-  }
-  void drop_pipe() {
-    to_server.reset();
-    to_client.reset();
-    inbound.clear();
-    outbound.clear();
-  }
-};
-
-using List = std::vector<std::string>;
-amqp::AmqpError error(amqp::ReplyCode code, const char* text = "because") {
-  return {code, text, {}, false};
-}
-
-}  // namespace
+using test::World;
 
 TEST_CASE("what was asked for before there is a connection is done in order when it comes", "[session]") {
   World world;
@@ -443,81 +330,6 @@ TEST_CASE("closing says goodbye and ends what waits", "[session]") {
 
 // --- delays
 // -----------------------------------------------------------------------------------------------------------
-
-namespace {
-void publish_delayed(World& world, const std::string& body, std::chrono::milliseconds within = 5s) {
-  Publication message;
-  message.body = body;
-  message.deadline = world.now() + within;
-  world.session->publish_delayed(std::move(message), "q", 1500ms, world.report(body));
-  world.pump();
-}
-}  // namespace
-
-TEST_CASE("a delayed publish goes through the delayed exchange, bound once a queue", "[session]") {
-  World world;
-  world.up();
-  publish_delayed(world, "a");
-  publish_delayed(world, "b");
-  CHECK(world.reports == List{"a confirmed", "b confirmed"});
-  CHECK(world.script.log == List{"declare exchange wherry.delayed passive", "bind q to wherry.delayed by q"});
-  REQUIRE(world.script.published.size() == 2);
-  const auto& message = world.script.published[1];
-  CHECK(message.exchange == "wherry.delayed");
-  CHECK(message.routing_key == "q");
-  CHECK_FALSE(message.mandatory);
-  std::int64_t delay_ms = 0;
-  CHECK(message.properties.headers->integer("x-delay", delay_ms));
-  CHECK(delay_ms == 1500);
-}
-
-TEST_CASE("the delayed exchange is made by a probe where it is missing", "[session]") {
-  World world;
-  world.script.refuse_declare["wherry.delayed"] = error(amqp::ReplyCode::not_found);
-  world.up();
-  publish_delayed(world, "a");
-  REQUIRE(world.probes.size() == 1);
-  CHECK(world.reports.empty());
-  world.probes[0]({});
-  world.pump();
-  CHECK(world.reports == List{"a confirmed"});
-  CHECK(world.script.published.at(0).exchange == "wherry.delayed");
-}
-
-TEST_CASE("where the broker holds nothing back a delayed publish goes to its queue at once", "[session]") {
-  World world;
-  world.script.refuse_declare["wherry.delayed"] = error(amqp::ReplyCode::not_found);
-  world.up();
-  publish_delayed(world, "a");
-  world.probes.at(0)({Outcome::refused, 503, "unknown exchange type"});
-  world.pump();
-  publish_delayed(world, "b");
-  CHECK(world.probes.size() == 1);
-  CHECK(world.reports == List{"a confirmed", "b confirmed"});
-  CHECK(world.script.published.at(0).exchange.empty());
-  CHECK(world.script.published.at(0).routing_key == "q");
-  CHECK(world.script.published.at(0).mandatory);
-}
-
-TEST_CASE("a delayed publish for a queue that is not there is unroutable", "[session]") {
-  World world;
-  world.script.refuse_declare["bind q"] = error(amqp::ReplyCode::not_found, "no queue 'q'");
-  world.up();
-  publish_delayed(world, "a");
-  CHECK(world.reports == List{"a unroutable"});
-}
-
-TEST_CASE("a delayed publish keeps its deadline while the broker is asked", "[session]") {
-  World world;
-  world.script.answer_declares = false;
-  world.up();
-  publish_delayed(world, "a", 2s);
-  world.after(2s);
-  CHECK(world.reports == List{"a timed_out"});
-}
-
-// --- every step may fail
-// ----------------------------------------------------------------------------------------------
 
 TEST_CASE("a connection that breaks after any number of bytes recovers and loses nothing", "[session]") {
   // How many bytes the server says in a whole exchange; then the same with the line cut after each of them.

@@ -34,6 +34,25 @@ TEST_CASE("Without a file an app has its defaults") {
   CHECK(settings->results);
 }
 
+TEST_CASE("Queues are classic unless the file or the environment says quorum") {
+  CHECK_FALSE(read("")->quorum_queues);
+  CHECK(read("queue_type: quorum")->quorum_queues);
+  CHECK(read("", {{"WHERRY_QUEUE_TYPE", "quorum"}})->quorum_queues);
+  CHECK(read("queue_type: quorom").error().message.find("quorum") != std::string::npos);
+}
+
+TEST_CASE("Where results are is rpc, none or a URL, and where it was said is known") {
+  CHECK(read("")->result_backend == "rpc");
+  CHECK_FALSE(read("result_backend: none")->results);
+  const auto stored = read("default_queue: q\nresult_backend: redis://h/1\nresult_expires: 0s");
+  REQUIRE(stored);
+  CHECK(stored->results);
+  CHECK(stored->result_backend == "redis://h/1");
+  CHECK(stored->result_backend_place == "app.yaml:2:17");
+  CHECK(stored->result_expires == 0ms);
+  CHECK(read("", {{"WHERRY_RESULT_BACKEND", "redis://e"}})->result_backend == "redis://e");
+}
+
 TEST_CASE("The broker is a URL, several, or its parts") {
   CHECK(url_of("broker: {url: \"amqp://a/b\"}") == "amqp://a/b");
   CHECK(url_of("broker: {url: [\"amqp://a\", \"amqp://b\"]}") == "amqp://a;amqp://b");

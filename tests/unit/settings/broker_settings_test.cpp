@@ -42,6 +42,20 @@ TEST_CASE("The environment beats broker.yaml, and that the defaults") {
   CHECK(settings->channel_max == 2047);
 }
 
+TEST_CASE("The product's name and version are the broker's own until they are set, each for itself") {
+  auto settings = load_broker_settings(std::nullopt, no_environment());
+  REQUIRE(settings);
+  CHECK_FALSE(settings->product.name);
+  CHECK_FALSE(settings->product.version);
+
+  Scratch scratch;
+  const std::string path = scratch.write("broker.yaml", "product: {version: \"3.10.8\"}\n");
+  settings = load_broker_settings(path, variables({{"WHERRY_PRODUCT__NAME", "RabbitMQ"}}));
+  REQUIRE(settings);
+  CHECK(settings->product.name == "RabbitMQ");
+  CHECK(settings->product.version == "3.10.8");
+}
+
 TEST_CASE("Virtual hosts hold exchanges, queues and bindings") {
   yaml::Document document = yaml::Document::parse(R"(
 vhosts:
@@ -96,6 +110,23 @@ TEST_CASE("A user's password comes from the file, from another file, or as a has
   CHECK(settings->users[2].loopback_only);
 }
 
+TEST_CASE("The memory mark is a share up to one, and bytes above") {
+  auto [text, share, bytes] = GENERATE(table<std::string, double, std::optional<std::uint64_t>>({
+      {"0", 0.0, std::nullopt},
+      {"0.4", 0.4, std::nullopt},
+      {"1", 1.0, std::nullopt},
+      {"25%", 0.25, std::nullopt},
+      {"2", 0.0, 2},
+      {"512MiB", 0.0, 512u << 20},
+      {"1.5GB", 0.0, 1'500'000'000},
+  }));
+  CAPTURE(text);
+  auto mark = parse_memory_mark(text);
+  REQUIRE(mark);
+  CHECK(mark->share == Approx(share));
+  CHECK(mark->bytes == bytes);
+}
+
 TEST_CASE("A mistake in broker.yaml is reported at its place") {
   auto [text, error] = GENERATE(table<std::string, std::string>({
       {"listen: {ampq: x}", "broker.yaml:1:10: unknown key 'ampq'; did you mean 'amqp'?"},
@@ -103,6 +134,17 @@ TEST_CASE("A mistake in broker.yaml is reported at its place") {
       {"listen: {amqp: \"::1:5672\"}", "broker.yaml:1:16: 'amqp' wants HOST:PORT, got '::1:5672'"},
       {"listen: {amqp: \"h:99999\"}", "broker.yaml:1:16: 'amqp' wants HOST:PORT, got 'h:99999'"},
       {"frame_max: 1KiB", "broker.yaml:1:12: 'frame_max' must be between 4096 and 2147483647 bytes, got 1KiB"},
+      {"durability: fsync",
+       "broker.yaml:1:13: 'durability' wants one of sync, os, none; got 'fsync'; did you mean 'sync'?"},
+      {"memory_high_watermark: 1.5x",
+       "broker.yaml:1:24: 'memory_high_watermark' wants a share such as 0.4 or 40%, or a size such as 2GiB, got "
+       "'1.5x'"},
+      {"memory_high_watermark: 140%",
+       "broker.yaml:1:24: 'memory_high_watermark' wants a share such as 0.4 or 40%, or a size such as 2GiB, got "
+       "'140%'"},
+      {"store: {log_budget: 4MiB, log_file_size: 3MiB}",
+       "broker.yaml:1:21: 'log_budget' must be twice 'log_file_size' at least"},
+      {"store: {log_file_size: 128MiB}", "broker.yaml:1:24: 'log_budget' must be twice 'log_file_size' at least"},
       {"log_level: warn", "broker.yaml:1:12: 'log_level' wants one of debug, info, warning, error, off; got 'warn'"},
       {"vhosts: [a, a]", "broker.yaml:1:13: the vhost 'a' is there twice"},
       {"vhosts: [{name: a, queues: [amq.x]}]",

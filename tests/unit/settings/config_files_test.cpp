@@ -8,6 +8,7 @@
 #include "sdk/settings/app_settings.h"
 #include "tests/unit/settings/scratch.h"
 #include "tests/unit/settings/variables.h"
+#include "worker/schedule/settings.h"
 #include "worker/settings/worker_settings.h"
 
 using namespace wherry;
@@ -85,6 +86,7 @@ const File files[] = {
     {"broker", [](yaml::Document& document) { broker::read_broker_settings(document); }},
     {"app", [](yaml::Document& document) { sdk::read_app_settings(document); }},
     {"worker", [](yaml::Document& document) { read_worker_settings(document); }},
+    {"schedule", [](yaml::Document& document) { schedule::read_schedule(document); }},
 };
 
 }  // namespace
@@ -155,16 +157,32 @@ TEST_CASE("What config/ shows as defaults are the defaults") {
   CHECK(shown.frame_max == built_in.frame_max);
   CHECK(shown.channel_max == built_in.channel_max);
   CHECK(shown.max_message_size == built_in.max_message_size);
+  CHECK(shown.durability == built_in.durability);
+  CHECK(shown.memory_high_watermark.share == built_in.memory_high_watermark.share);
+  CHECK(shown.memory_high_watermark.bytes == built_in.memory_high_watermark.bytes);
+  CHECK(shown.disk_free_limit == built_in.disk_free_limit);
+  CHECK(shown.disk_stall_warning == built_in.disk_stall_warning);
+  CHECK(shown.consumer_timeout == built_in.consumer_timeout);
   CHECK(shown.log_level == built_in.log_level);
+
+  yaml::Document whole = yaml::Document::parse(uncommented(contents(folder + "/broker.yaml")), "broker.yaml",
+                                               variables({{"SECRETS", "."}}));
+  const broker::StoreSettings store = broker::read_broker_settings(whole).store;
+  CHECK(store.log_budget == built_in.store.log_budget);
+  CHECK(store.log_file_size == built_in.store.log_file_size);
+  CHECK(store.memory_budget == built_in.store.memory_budget);
+  CHECK(store.garbage_limit == built_in.store.garbage_limit);
 
   yaml::Document app_document = yaml::Document::parse(only_scalars("app.yaml"), "app.yaml", no_environment());
   const sdk::AppSettings app = sdk::read_app_settings(app_document);
   const sdk::AppSettings app_built_in;
   CHECK(app_document.finish());
   CHECK(app.default_queue == app_built_in.default_queue);
+  CHECK(app.quorum_queues == app_built_in.quorum_queues);
   CHECK(app.dead_letter_queue == app_built_in.dead_letter_queue);
   CHECK(app.serializer == app_built_in.serializer);
   CHECK(app.results == app_built_in.results);
+  CHECK(app.result_backend == app_built_in.result_backend);
   CHECK(app.result_expires == app_built_in.result_expires);
   CHECK(app.enqueue_timeout == app_built_in.enqueue_timeout);
 }

@@ -23,6 +23,27 @@ TEST_CASE("A worker's file names its app and libraries from its own folder") {
   CHECK(settings->soft_time_limit == 90s);
 }
 
+TEST_CASE("What a worker's processes may do has its keys") {
+  Scratch scratch;
+  const std::string path = scratch.write(
+      "worker.yaml",
+      "pool: processes\ntime_limit: 10m\nmemory_limit: 1GiB\nmax_memory_per_child: 256MiB\nmax_tasks_per_child: 9\n"
+      "crash_budget: 2\nautoscale_max: 8\nautoscale_min: 2\nremote_control: no\ntask_events: yes\nstatedb: ids\n");
+  auto settings = load_worker_settings(path, no_environment());
+  REQUIRE(settings);
+  CHECK(settings->processes);
+  CHECK(settings->time_limit == 10min);
+  CHECK(settings->memory_limit == std::uint64_t{1} << 30);
+  CHECK(settings->max_memory_per_child == std::uint64_t{256} << 20);
+  CHECK(settings->max_tasks_per_child == 9);
+  CHECK(settings->crash_budget == 2);
+  CHECK(settings->autoscale_max == 8);
+  CHECK(settings->autoscale_min == 2);
+  CHECK_FALSE(settings->remote_control);
+  CHECK(settings->task_events);
+  CHECK(settings->statedb == scratch.path("ids"));
+}
+
 TEST_CASE("The environment reaches the worker's file and its app's, and its paths are its own") {
   Scratch scratch;
   const std::string path = scratch.write("worker.yaml", "queues: [x]\nload: [a.so]\n");
@@ -51,4 +72,27 @@ TEST_CASE("A worker whose app is missing says so") {
   auto settings = load_worker_settings(scratch.write("worker.yaml", "app: gone.yaml\n"), no_environment());
   REQUIRE_FALSE(settings);
   CHECK(settings.error().message == scratch.path("gone.yaml") + ": cannot read it: No such file or directory");
+}
+
+TEST_CASE("Limits are by name or pattern, and a rate that is none is refused where it stands") {
+  Scratch scratch;
+  const std::string path = scratch.write("worker.yaml",
+                                         "metrics: 127.0.0.1:0\nlog_format: json\ntask_limits:\n"
+                                         "  \"email.*\": {rate_limit: 10/m, soft_time_limit: 30s}\n"
+                                         "  sms.send: {rate_limit: 5, time_limit: 1m}\n");
+  auto settings = load_worker_settings(path, no_environment());
+  REQUIRE(settings);
+  CHECK(settings->metrics == "127.0.0.1:0");
+  CHECK(settings->log_format == log::Format::json);
+  REQUIRE(settings->task_limits.size() == 2);
+  CHECK(settings->task_limits[0].pattern == "email.*");
+  CHECK(settings->task_limits[0].rate_limit == "10/m");
+  CHECK(settings->task_limits[0].soft_time_limit == 30s);
+  CHECK(settings->task_limits[1].rate_limit == "5");
+  CHECK(settings->task_limits[1].time_limit == 1min);
+
+  const std::string wrong = scratch.write("worker.yaml", "task_limits: {a: {rate_limit: often}}\nmetrics: here\n");
+  CHECK(load_worker_settings(wrong, no_environment()).error().message ==
+        wrong + ":1:31: 'often' is no rate; write 10/s, 10/m or 10/h\n" + wrong +
+            ":2:10: 'metrics' wants HOST:PORT, got 'here'");
 }

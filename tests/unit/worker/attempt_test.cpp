@@ -34,7 +34,8 @@ struct Loop {
   }
   AttemptRef make() {
     return std::make_shared<Attempt>(
-        Attempt::Ways{loop, gate, [this](const Attempt&, task::Value meta) { reports.push_back(std::move(meta)); }, {}},
+        std::make_shared<const Attempt::Ways>(
+            loop, gate, [this](const Attempt&, task::Value meta) { reports.push_back(std::move(meta)); }),
         sdk::Delivery{}, task::Task{.name = "n", .id = "i", .retries = 2});
   }
 };

@@ -4,7 +4,9 @@
 
 #include <chrono>
 #include <condition_variable>
+#include <cstdlib>
 #include <deque>
+#include <filesystem>
 #include <functional>
 #include <future>
 #include <map>
@@ -33,14 +35,25 @@ class TestBroker {
  public:
   explicit TestBroker(unsigned shards = 1) : shards_(shards) {
     log::set_level(log::Level::off);
+    std::string pattern = (std::filesystem::temp_directory_path() / "wherry-bench-XXXXXX").string();
+    REQUIRE(::mkdtemp(pattern.data()) != nullptr);
+    data_ = pattern;
     start();
   }
+  ~TestBroker() {
+    broker_.reset();
+    std::error_code ignored;
+    std::filesystem::remove_all(data_, ignored);
+  }
+  // After stop(): with the same port and data.
   void start() {
     broker::Options options;
+    options.data_dir = data_.string();
     options.amqp = "127.0.0.1:" + std::to_string(port_);
     options.shards = shards_;
     auto plan = broker::make_plan(options);
     REQUIRE(plan);
+    alarms_ = plan->broker.alarms;
     broker_ = std::make_unique<broker::Broker>(std::move(plan->broker));
     auto started = broker_->start(plan->amqp);
     INFO((started ? "" : started.error().message));
@@ -48,6 +61,7 @@ class TestBroker {
     port_ = broker_->address().port;
   }
   void stop() { broker_.reset(); }
+  broker::Alarms& alarms() { return *alarms_; }  // Until the next start().
   std::uint16_t port() const { return port_; }
   std::string url(const std::string& user = "guest:guest") const {
     return "amqp://" + user + "@127.0.0.1:" + std::to_string(port_);
@@ -55,7 +69,9 @@ class TestBroker {
 
  private:
   const unsigned shards_;
+  std::filesystem::path data_;
   std::uint16_t port_ = 0;
+  std::shared_ptr<broker::Alarms> alarms_;
   std::unique_ptr<broker::Broker> broker_;
 };
 
@@ -73,6 +89,7 @@ class Running {
   ~Running() {
     if (code_.valid()) stop();
   }
+  Worker& worker() { return *worker_; }
   void wait_ready() { REQUIRE(ready_.get_future().wait_for(patience) == std::future_status::ready); }
   void begin_stop() { worker_->stop(); }
   int wait_code() {

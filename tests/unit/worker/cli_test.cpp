@@ -35,6 +35,25 @@ TEST_CASE("Every option has a long and a short form") {
   CHECK(options->answer.empty());
 }
 
+TEST_CASE("Autoscale is a larger and a smaller number") {
+  CHECK(parse({"--autoscale", "10,3"})->autoscale == std::pair(10u, 3u));
+  CHECK(parse({"--autoscale", "10"})->autoscale == std::pair(10u, 1u));
+  for (const char* wrong : {"3,10", "0", "5,0", "x", "5,", "5,1,2", "5000"}) CHECK_FALSE(parse({"--autoscale", wrong}));
+}
+
+TEST_CASE("A pool is of threads or processes") {
+  CHECK(parse({"-P", "processes", "--max-tasks-per-child", "7"})->pool == "processes");
+  CHECK(parse({"-P", "processes", "--max-tasks-per-child", "7"})->max_tasks_per_child == 7u);
+  CHECK_FALSE(parse({"--pool", "prefork"}));
+}
+
+TEST_CASE("Events and the state file are as Celery's") {
+  auto options = parse({"-E", "-S", "file"});
+  REQUIRE(options);
+  CHECK(options->task_events);
+  CHECK(options->statedb == "file");
+}
+
 TEST_CASE("What is not given is left to the files") {
   auto options = parse({});
   REQUIRE(options);

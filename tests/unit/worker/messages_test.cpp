@@ -2,7 +2,7 @@
 
 #include <catch2/catch.hpp>
 
-#include "protocol/task/iso8601.h"
+#include "base/iso8601.h"
 
 using namespace wherry;
 using namespace wherry::worker;
@@ -76,7 +76,7 @@ TEST_CASE("Each retry adds to the history, oldest first") {
     CHECK(*last->find("attempt")->get<std::int64_t>() == attempt);
     CHECK(*last->string("error") == "IOError: busy");
     CHECK(*last->string("worker") == "w1");
-    CHECK(*last->string("at") == task::format_iso8601(now + attempt * 1s));
+    CHECK(*last->string("at") == format_iso8601(now + attempt * 1s));
     delivery.properties = retry->properties;
     task = decoded(*retry);
   }
@@ -133,7 +133,7 @@ TEST_CASE("A dead letter says why, whence and when, and stays") {
   const auto& headers = *letter.properties.headers;
   CHECK(*headers.string("x-wherry-reason") == "failed 3 times");
   CHECK(*headers.string("x-wherry-queue") == "email");
-  CHECK(*headers.string("x-wherry-dead-at") == task::format_iso8601(now));
+  CHECK(*headers.string("x-wherry-dead-at") == format_iso8601(now));
   CHECK(*history_of(letter).back().get<amqp::Table>()->find("attempt")->get<std::int64_t>() == 3);
   CHECK(decoded(letter).id == "id-1");
 }
@@ -183,4 +183,65 @@ TEST_CASE("A failure carries its exception; a retry is not done yet") {
   CHECK(failure.exception->message() == "busy");
   CHECK(failure.date_done == now);
   CHECK_FALSE(failed(task, "RETRY", {"IOError", "busy"}, now).date_done);
+  // Python raises the classes that it has for what a worker says itself.
+  CHECK(failed(task, "FAILURE", {"IOError", "busy"}, now).exception->module.empty());
+  CHECK(failed(task, "REVOKED", {"TaskRevokedError", "expired"}, now).exception->module == "celery.exceptions");
+  CHECK(failed(task, "FAILURE", {"TypeError", "argument 1"}, now).exception->module == "builtins");
+}
+
+TEST_CASE("How often a message was lost is what the broker says of this delivery, and of no other") {
+  auto delivery = delivered(some_task());
+  auto& headers = *delivery.properties.headers;
+  CHECK(losses(delivery) == 0);
+  headers.set("x-lost-count", std::int64_t{2});
+  headers.set("x-delivery-count", std::int64_t{7});
+  // A copy of one that was lost: it comes for the first time itself.
+  CHECK(losses(delivery) == 0);
+  delivery.redelivered = true;
+  CHECK(losses(delivery) == 2);
+  headers.set(crashes_header, std::int64_t{1});
+  CHECK(crashes(delivery) == 3);
+  // RabbitMQ's quorum queues count all that came back.
+  headers.erase("x-lost-count");
+  CHECK(losses(delivery) == 7);
+  headers.set("x-delivery-count", "often");
+  CHECK(losses(delivery) == 0);
+  headers.set("x-delivery-count", std::int64_t{-5});
+  CHECK(losses(delivery) == 0);
+}
+
+TEST_CASE("What a broker wrote about one delivery is on no retry and no dead letter") {
+  const auto task = some_task();
+  auto delivery = delivered(task);
+  delivery.redelivered = true;
+  for (const char* each : {"x-lost-count", "x-delivery-count", "x-death"}) {
+    delivery.properties.headers->set(each, std::int64_t{1});
+  }
+  const auto retry = retry_message(delivery, task, {"IOError", "busy"}, "w1", now, 1s);
+  const auto dead = dead_letter(delivery, &task, {"IOError", "busy"}, "it failed", "w1", now);
+  std::int64_t counted = 0;
+  CHECK((dead.properties.headers->integer(crashes_header, counted) && counted == 1));
+  for (const char* each : {"x-lost-count", "x-delivery-count", "x-death"}) {
+    CHECK(retry->properties.headers->find(each) == nullptr);
+    CHECK(dead.properties.headers->find(each) == nullptr);
+  }
+}
+
+TEST_CASE("A message is sent round only where giving it back would count against it, and nobody drops the copy") {
+  auto delivery = delivered(some_task());
+  delivery.redelivered = true;
+  CHECK_FALSE(sent_round(delivery));
+  delivery.properties.headers->set("x-delivery-count", std::int64_t{2});
+  const auto again = sent_round(delivery);
+  REQUIRE(again);
+  CHECK(again->routing_key == "email");
+  CHECK(again->exchange.empty());
+  CHECK(again->body == delivery.body);
+  CHECK(again->properties.headers->find("x-delivery-count") == nullptr);
+  CHECK(decoded(*again).id == "id-1");
+  delivery.properties.headers->set("x-deduplication-header", "key");
+  CHECK_FALSE(sent_round(delivery));
+  delivery.properties.headers->erase("x-deduplication-header");
+  delivery.properties.headers->set("x-lost-count", std::int64_t{2});
+  CHECK_FALSE(sent_round(delivery));
 }

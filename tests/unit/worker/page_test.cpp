@@ -1,13 +1,12 @@
 // The code of docs/worker.md, compiled and run; the last test holds the page against this file.
 #include <atomic>
 #include <chrono>
-#include <fstream>
 #include <map>
-#include <sstream>
 #include <string>
 
 #include <catch2/catch.hpp>
 
+#include "tests/unit/page_code.h"
 #include "tests/unit/worker/bench.h"
 
 using namespace std::chrono_literals;
@@ -118,32 +117,8 @@ namespace {
   return worker.run();
 }
 
-std::string flat(std::istream& from) {
-  std::string out, line;
-  while (std::getline(from, line)) {
-    std::istringstream words(line);
-    for (std::string word; words >> word;) out += word + " ";
-  }
-  return out;
-}
-
 }  // namespace
 
 TEST_CASE("every piece of code on docs/worker.md is in this file", "[page]") {
-  std::ifstream source(WHERRY_SOURCE_DIR "/tests/unit/worker/page_test.cpp");
-  std::ifstream page(WHERRY_SOURCE_DIR "/docs/worker.md");
-  REQUIRE(source);
-  REQUIRE(page);
-  const std::string code = flat(source);
-  int blocks = 0;
-  for (std::string line; std::getline(page, line);) {
-    if (line != "```cpp") continue;
-    std::ostringstream block;
-    while (std::getline(page, line) && line != "```") block << line << "\n";
-    std::istringstream text(block.str());
-    ++blocks;
-    INFO(block.str());
-    CHECK(code.find(flat(text)) != std::string::npos);
-  }
-  CHECK(blocks == 6);
+  CHECK(wherry::test::check_page("docs/worker.md", "tests/unit/worker/page_test.cpp") == 6);
 }

@@ -8,12 +8,16 @@
 #include <optional>
 #include <stop_token>
 #include <string>
+#include <string_view>
 
 #include "protocol/task/convert.h"
 #include "protocol/task/value.h"
 #include "wherry/pending.h"
+#include "wherry/trace.h"
 
 namespace wherry {
+
+enum class LogLevel { debug, info, warning, error };
 
 class Context {
  public:
@@ -23,11 +27,22 @@ class Context {
   virtual const std::string& name() const = 0;  // Its wire name.
   virtual std::uint32_t attempt() const = 0;    // 1 for the first.
   virtual const std::string& queue() const = 0;
-  virtual bool redelivered() const = 0;  // A worker had it before and did not finish it.
+  virtual bool redelivered() const = 0;  // A worker had it before and did not finish, or not even begin, it.
   // Set when the task should end early: its soft time limit has passed, or the worker was told to stop at once.
   virtual std::stop_token stop_token() const = 0;
   // When the soft time limit ends; nothing without one.
   virtual std::optional<std::chrono::steady_clock::time_point> deadline() const = 0;
+
+  // The trace that came with the task. What the function enqueues on its own thread carries it by itself.
+  virtual const Trace& trace() const {
+    static const Trace none;
+    return none;
+  }
+
+  // A line in the worker's log that says which task it is about: as text its name and id are in front; as JSON
+  // (log_format: json) they are fields beside the attempt, the queue and the trace. Cheap when the level is not logged.
+  void log(std::string_view text) const { write_log(LogLevel::info, text); }
+  void log(LogLevel level, std::string_view text) const { write_log(level, text); }
 
   // For coroutines: co_await context.sleep(200ms). Ends early when the stop token is set.
   virtual Pending<> sleep(std::chrono::milliseconds duration) = 0;
@@ -41,6 +56,8 @@ class Context {
 
  protected:
   virtual void report(task::Value meta) = 0;
+  // Virtual, because a library of tasks has a copy of all else, which knows nothing of the worker's settings.
+  virtual void write_log(LogLevel, std::string_view) const {}
 };
 
 }  // namespace wherry

@@ -35,10 +35,21 @@ struct RetryPolicy {
   bool jitter = true;
 };
 
+// Where a task's function runs: on a thread of the worker's process, or in a process of its own that it takes along
+// when it crashes, leaks or hangs (docs/pools.md).
+enum class Isolate { thread, process };
+
 struct TaskOptions {
   std::optional<RetryPolicy> retry = {};  // Default: the worker's, which app.yaml may set per task name.
   // After this the context's stop token is set and its deadline has passed; the function is expected to return soon.
   std::optional<std::chrono::milliseconds> soft_time_limit = {};
+  // After this the process that it runs in is killed, and it has failed. A thread cannot be ended: there it is not
+  // kept.
+  std::optional<std::chrono::milliseconds> time_limit = {};
+  std::optional<Isolate> isolate = {};  // Default: the worker's pool.
+  // Celery's rate_limit, of each worker by itself: "10/s", "10/m", "10/h". Empty: none.
+  std::string rate_limit = {};
+  bool ignore_result = false;  // No result is sent or stored, as if each message said so.
 };
 
 namespace detail {
@@ -51,6 +62,8 @@ struct Outcome {
   std::string error_type = {};                          // failed: the exception's type, as Python would name it.
   std::string reason = {};                              // failed, retry, dead
   std::optional<std::chrono::milliseconds> after = {};  // retry
+  bool crashed = false;                                 // failed: it took its process along.
+  std::string traceback = {};                           // failed: where, when that is known.
 };
 // Called once, on any thread.
 using Finish = std::function<void(Outcome)>;

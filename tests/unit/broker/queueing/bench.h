@@ -3,6 +3,7 @@
 #pragma once
 
 #include <initializer_list>
+#include <map>
 #include <optional>
 #include <stdexcept>
 #include <string>
@@ -16,15 +17,22 @@ namespace wherry::broker::test {
 
 using Bodies = std::vector<std::string>;
 using Positions = std::vector<Position>;
+using DeliveryIds = std::vector<DeliveryId>;
 
 struct Environment final : QueueEnvironment {
   std::uint64_t now() const override { return now_ms; }
   void dead_letter(DeadLetter letter) override { letters.push_back(std::move(letter)); }
   void wake_at(std::uint64_t time_ms) override { wake_ms = time_ms; }
+  std::uint64_t consumer_timeout_ms() const override { return timeout_ms; }
+  void timed_out(std::string_view tag, std::size_t deliveries) override {
+    losers.push_back(std::string(tag) + ": " + std::to_string(deliveries));
+  }
 
   std::uint64_t now_ms = 1'000'000;
   std::optional<std::uint64_t> wake_ms;
   std::vector<DeadLetter> letters;
+  std::uint64_t timeout_ms = 0;     // The broker's.
+  std::vector<std::string> losers;  // "tag: deliveries" of those that timed out.
 };
 
 struct Listener final : Consumer {
@@ -55,12 +63,14 @@ struct Sent {
   std::uint8_t priority = 0;
   std::string expiration = {};
   bool persistent = false;
+  std::optional<amqp::FieldValue> tenant = {};  // A header.
 };
 
 inline MessageRef message(std::string_view body, const Sent& how = {}, std::uint64_t published_ms = 0) {
   amqp::Properties properties;
   if (!how.expiration.empty()) properties.expiration = how.expiration;
   if (how.persistent) properties.delivery_mode = 2;
+  if (how.tenant) properties.headers.emplace().set("tenant", *how.tenant);
   std::string raw = amqp::encode_properties(properties);
   auto made = Message::create({.exchange = "",
                                .routing_key = "q",
@@ -108,10 +118,23 @@ struct Bench {
     auto added = queue.add_consumer(consumer, options);
     if (!added) throw std::runtime_error(added.error().explanation);
   }
-  void ack(Consumer* consumer, const Positions& at) { queue.ack(consumer, at); }
-  void requeue(Consumer* consumer, const Positions& at) { queue.requeue(consumer, at); }
-  void discard(Consumer* consumer, const Positions& at) { queue.discard(consumer, at); }
-  void give_back(Consumer& consumer, const Positions& at) { queue.give_back(consumer, at); }
+  // Of messages that came back by requeue() alone.
+  DeliveryIds ids(const Positions& positions) const {
+    DeliveryIds all;
+    for (Position at : positions) {
+      auto count = requeues.find(at);
+      all.push_back({at, count == requeues.end() ? 0 : count->second});
+    }
+    return all;
+  }
+  void ack(Consumer* consumer, const Positions& at) { queue.ack(consumer, ids(at)); }
+  void requeue(Consumer* consumer, const Positions& at) {
+    const DeliveryIds deliveries = ids(at);
+    for (Position each : at) ++requeues[each];
+    queue.requeue(consumer, deliveries);
+  }
+  void discard(Consumer* consumer, const Positions& at) { queue.discard(consumer, ids(at)); }
+  void give_back(Consumer& consumer, const Positions& at) { queue.give_back(consumer, ids(at)); }
   // The next message, or a delivery without one.
   Delivery get(bool no_ack = false) {
     Delivery delivery;
@@ -140,6 +163,7 @@ struct Bench {
     return all;
   }
 
+  std::map<Position, std::uint32_t> requeues;
   Environment environment;
   MemoryStore store;
   Queue queue;

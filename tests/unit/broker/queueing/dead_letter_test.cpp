@@ -32,7 +32,7 @@ MessageRef original(const Properties& properties) {
 
 Reborn die(const MessageRef& message, const QueueEntryRef& queue, DeadLetterReason reason,
            std::uint64_t now_ms = 5'999) {
-  return reborn({message, queue, no_position, reason}, now_ms).value();
+  return reborn({message, queue, no_position, reason, QueueLimits(queue->spec.arguments).dead_letters}, now_ms);
 }
 Properties properties_of(const MessageRef& message) {
   return amqp::decode_properties(message->properties()).value();
@@ -152,10 +152,7 @@ TEST_CASE("an x-death that is no list is replaced") {
   properties.headers = table({{"x-death", "long ago"}});
   Properties after = properties_of(die(original(properties), source("q"), DeadLetterReason::rejected).message);
   CHECK(deaths_of(after).size() == 1);
-}
-
-TEST_CASE("a queue without a dead-letter exchange has no dead letters") {
-  CHECK_FALSE(reborn({original({}), entry(), no_position, DeadLetterReason::rejected}, 1));
+  CHECK(after.headers->find("x-first-death-queue") == nullptr);
 }
 
 TEST_CASE("a message that goes round in a circle by itself is dropped; a consumer's reject breaks the circle") {

@@ -100,3 +100,53 @@ TEST_CASE("a message that came back more often than the delivery limit leaves") 
   CHECK(bench.dead(DeadLetterReason::delivery_limit) == Bodies{"poison"});
   CHECK(bench.queue.stats().over_delivery_limit == 1);
 }
+
+TEST_CASE("a queue counts how often in a row a message was lost, and one that gives it back ends the row") {
+  MemoryStore store;
+  Environment environment;
+  const QueueEntryRef kept = entry({}, true);
+  auto lose = [](Queue& queue) {
+    Delivery delivery;
+    std::uint32_t remaining = 0;
+    REQUIRE(queue.get(false, delivery, remaining));
+    const DeliveryId id = delivery.id();
+    queue.requeue(nullptr, {&id, 1}, true);
+    return delivery;
+  };
+  {
+    Queue queue(kept, store, environment);
+    queue.publish(message("poison", {.persistent = true}));
+    CHECK(lose(queue).lost_count == 0);
+    CHECK(lose(queue).lost_count == 1);
+    const Delivery third = lose(queue);
+    CHECK(third.lost_count == 2);
+    CHECK(third.delivery_count == 2);
+  }
+  // Another life of the broker.
+  Queue queue(kept, store, environment);
+  REQUIRE(queue.recover() == 1);
+  Delivery delivery;
+  std::uint32_t remaining = 0;
+  REQUIRE(queue.get(false, delivery, remaining));
+  CHECK(delivery.lost_count == 3);
+  CHECK(delivery.delivery_count == 3);
+  const DeliveryId given_back = delivery.id();
+  queue.requeue(nullptr, {&given_back, 1});
+  CHECK(lose(queue).lost_count == 0);
+  const Delivery last = lose(queue);
+  CHECK(last.lost_count == 1);
+  CHECK(last.delivery_count == 5);
+}
+
+TEST_CASE("what the store keeps of deliveries is two counts in one number, and neither spills into the other") {
+  const auto round = [](std::uint32_t returned, std::uint8_t lost) {
+    const DeliveryCounts counts = DeliveryCounts::from(DeliveryCounts{returned, lost}.as_kept());
+    return std::pair(counts.returned, int(counts.lost));
+  };
+  CHECK(round(0, 0) == std::pair(0u, 0));
+  CHECK(round(7, 3) == std::pair(7u, 3));
+  CHECK(round(20'000'000, 255) == std::pair(DeliveryCounts::most_returned, 255));
+  // As it was written before there was a second count.
+  CHECK(DeliveryCounts::from(12).returned == 12);
+  CHECK(DeliveryCounts::from(12).lost == 0);
+}

@@ -1,3 +1,6 @@
+#include <algorithm>
+#include <map>
+
 #include <catch2/catch.hpp>
 
 #include "tests/unit/broker/queueing/bench.h"
@@ -192,4 +195,55 @@ TEST_CASE("a long queue drains in order, across all that is kept of it") {
   bench.requeue(nullptr, every_third);
   for (int i = 0; i < 3000; i += 3) REQUIRE(bench.get(true).message->body() == std::to_string(i));
   CHECK(bench.drain().empty());
+}
+
+TEST_CASE("a queue is looked through without anything being delivered, and any message can be taken out of it") {
+  const std::uint8_t levels = GENERATE(std::uint8_t{0}, std::uint8_t{2});
+  Bench bench(levels == 0 ? wherry::amqp::Table{} : table({{"x-max-priority", 2}}), true);
+  for (int number = 0; number < 600; ++number) {
+    bench.publish(std::to_string(number),
+                  {.priority = static_cast<std::uint8_t>(number % (levels + 1)), .persistent = true});
+  }
+  // One is in a consumer's hands, one came back.
+  const Delivery held = bench.get();
+  const Delivery returned = bench.get();
+  bench.requeue(nullptr, {returned.position});
+
+  Bodies seen;
+  Positions even;
+  Position at = 0;
+  std::size_t looks = 0;
+  for (; at < bench.queue.end(); ++looks) {
+    std::size_t shown = 0;
+    at = bench.queue.browse(at, bench.queue.end(), 100, [&](Position where, const MessageRef& message) {
+      seen.emplace_back(message->body());
+      if (std::stoi(seen.back()) % 2 == 0) even.push_back(where);
+      ++shown;
+    });
+    REQUIRE(shown <= 100);
+  }
+  CHECK(looks <= 7);
+  REQUIRE(seen.size() == 599);
+  Bodies sorted = seen;
+  std::sort(sorted.begin(), sorted.end(), [](const auto& a, const auto& b) { return std::stoi(a) < std::stoi(b); });
+  CHECK(sorted == seen);
+  CHECK(bench.queue.ready_count() == 599);
+
+  const std::uint64_t bytes = bench.queue.stats().ready_bytes;
+  CHECK(bench.queue.take_out(even) == even.size());
+  CHECK(bench.queue.take_out(even) == 0);
+  CHECK(bench.queue.ready_count() == 599 - even.size());
+  CHECK(bench.queue.stats().ready_bytes < bytes);
+  bench.publish("601", {.persistent = true});
+  bench.requeue(nullptr, {held.position});
+  // The order of the others is what it was: each priority's own.
+  std::map<int, std::vector<int>> by_level;
+  for (const std::string& body : bench.drain()) {
+    const int number = std::stoi(body);
+    by_level[number == 601 ? 0 : number % (levels + 1)].push_back(number);
+    if (number != std::stoi(std::string(held.message->body()))) CHECK(number % 2 == 1);
+  }
+  for (auto& [level, numbers] : by_level) CHECK(std::is_sorted(numbers.begin(), numbers.end()));
+  CHECK(bench.queue.stats().ready_bytes == 0);
+  CHECK(bench.queue.ready_count() == 0);
 }

@@ -1,4 +1,7 @@
+#include <cmath>
+
 #include <catch2/catch.hpp>
+#include <fmt/format.h>
 
 #include "tests/unit/broker/routing/topology.h"
 
@@ -45,8 +48,8 @@ TEST_CASE("arguments of queues: what fits is taken") {
 }
 
 TEST_CASE("arguments of queues: a number must be an integer") {
-  for (const char* name : {"x-message-ttl", "x-expires", "x-max-length", "x-max-length-bytes", "x-max-priority",
-                           "x-queue-version", "x-delivery-limit"}) {
+  for (const char* name :
+       {"x-message-ttl", "x-expires", "x-max-length", "x-max-length-bytes", "x-max-priority", "x-queue-version"}) {
     CHECK(fault(table({{name, "5"}})) == said(name, "\"expected integer, got longstr\""));
     CHECK(fault(table({{name, 5.0}})) == said(name, "\"expected integer, got double\""));
     CHECK(fault(table({{name, -1}})) == said(name, "{value_negative,-1}"));
@@ -84,6 +87,59 @@ TEST_CASE("arguments of queues: a quorum queue is durable and belongs to nobody"
   CHECK(fault(quorum, false) == "invalid property 'non-durable' for queue 'q' in vhost '/'");
   CHECK(fault(quorum, true, true) == "invalid property 'exclusive-owner' for queue 'q' in vhost '/'");
   CHECK(fault(quorum, true, false, true) == "invalid property 'auto-delete' for queue 'q' in vhost '/'");
+}
+
+TEST_CASE("arguments of queues: what RabbitMQ knows for another type of queue is refused, the rest is free") {
+  auto of_type = [](std::string_view name, std::string_view type) {
+    return fmt::format("invalid arg '{}' for queue 'q' in vhost '/' of queue type rabbit_{}_queue", name, type);
+  };
+  for (const char* name : {"x-max-in-memory-length", "x-max-in-memory-bytes", "x-quorum-initial-group-size",
+                           "x-dead-letter-strategy", "x-max-age"}) {
+    CHECK(fault(table({{name, -1}})) == of_type(name, "classic"));
+  }
+  for (const char* name : {"x-max-priority", "x-queue-mode", "x-queue-version", "x-max-age"}) {
+    CHECK(fault(table({{"x-queue-type", "quorum"}, {name, 1}})) == of_type(name, "quorum"));
+  }
+  CHECK(fault(table({{"x-queue-type", "quorum"}, {"x-quorum-initial-group-size", 0}})) ==
+        said("x-quorum-initial-group-size", "{value_zero,0}"));
+  CHECK(fault(table({{"x-queue-type", "quorum"}, {"x-max-in-memory-length", 5}})) == "");
+}
+
+TEST_CASE("arguments of queues: a queue that is restored keeps what would be refused now") {
+  Topology vhost;
+  CHECK(vhost.restore_queue({"q", true, false, false, table({{"x-max-in-memory-length", 5}})}, 1, 0));
+}
+
+TEST_CASE("arguments of queues: a quorum queue is named by its client") {
+  Topology vhost;
+  QueueSpec spec{"amq.gen-a", true, false, false, table({{"x-queue-type", "quorum"}})};
+  CHECK(refusal(vhost.declare_queue(spec, 1, 0, true)).explanation ==
+        "Cannot declare a server-named queue for type rabbit_quorum_queue");
+}
+
+TEST_CASE("arguments of queues: a delivery limit is any integer, and a negative one is none") {
+  CHECK(fault(table({{"x-delivery-limit", -1}})) == "");
+  CHECK(fault(table({{"x-delivery-limit", "5"}})) == said("x-delivery-limit", "\"expected integer, got longstr\""));
+}
+
+TEST_CASE("arguments of queues: fair keys, rates and timeouts") {
+  CHECK(fault(table({{"x-fair-key", "tenant"}, {"x-rate-limit", 5}, {"x-rate-burst", 1}, {"x-consumer-timeout", 0}})) ==
+        "");
+  for (const amqp::FieldValue& rate : {amqp::FieldValue(0.5), amqp::FieldValue(2.5f), amqp::FieldValue(std::int8_t{1}),
+                                       amqp::FieldValue(amqp::Decimal{2, 25})}) {
+    CHECK(fault(table({{"x-rate-limit", rate}})) == "");
+  }
+  CHECK(fault(table({{"x-fair-key", 5}})) == said("x-fair-key", "{unacceptable_type,signedint}"));
+  CHECK(fault(table({{"x-fair-key", ""}})) == said("x-fair-key", "\"not a header's name: ''\""));
+  CHECK(fault(table({{"x-rate-limit", "5"}})) == said("x-rate-limit", "{unacceptable_type,longstr}"));
+  for (const amqp::FieldValue& rate : {amqp::FieldValue(0), amqp::FieldValue(-1), amqp::FieldValue(1e10),
+                                       amqp::FieldValue(std::nan("")), amqp::FieldValue(amqp::Decimal{200, 1})}) {
+    CHECK(fault(table({{"x-rate-limit", rate}})) != "");
+  }
+  CHECK(fault(table({{"x-rate-burst", 5}})) == said("x-rate-burst", "rate_burst_but_no_rate_limit_defined"));
+  CHECK(fault(table({{"x-rate-limit", 5}, {"x-rate-burst", 0}})) ==
+        said("x-rate-burst", "\"not a burst from 1 to 1000000000: 0\""));
+  CHECK(fault(table({{"x-consumer-timeout", -1}})) == said("x-consumer-timeout", "{value_negative,-1}"));
 }
 
 TEST_CASE("arguments of exchanges: the alternate exchange is a name") {

@@ -1,5 +1,6 @@
 #include <catch2/catch.hpp>
 
+#include "broker/routing/deduplication.h"
 #include "tests/unit/broker/routing/topology.h"
 
 using namespace wherry;
@@ -68,6 +69,8 @@ TEST_CASE("a queue that differs in a property or argument is refused, saying in 
   CHECK(differing(queue_spec("q", true)) ==
         "inequivalent arg 'x-message-ttl' for queue 'q' in vhost '/': received none but current is the value '1000' of "
         "type 'signedint'");
+  CHECK(differing(queue_spec("q", true, false, false, table({{"x-message-ttl", 1000.0}}))) ==
+        "inequivalent arg 'x-message-ttl' for queue 'q' in vhost '/': received '1000.0' but current is '1000'");
   auto more = table({{"x-message-ttl", 1000}, {"x-overflow", "drop-head"}});
   CHECK(
       differing(queue_spec("q", true, false, false, more)) ==
@@ -87,6 +90,47 @@ TEST_CASE(
   CHECK(same(table({{"x-message-ttl", 1000}, {"x-queue-type", "classic"}})));
   CHECK(same(table({{"x-message-ttl", 1000}, {"my-note", "hello"}})));
   CHECK_FALSE(same(table({{"x-message-ttl", 1000}, {"x-queue-type", "quorum"}})));
+}
+
+TEST_CASE("what the operator has a queue do may be left out of a client's declaration, and not said otherwise") {
+  Topology vhost;
+  const auto spec = [](amqp::Table arguments) { return queue_spec("q", true, false, false, std::move(arguments)); };
+  REQUIRE(vhost.declare_queue(spec(table({{"x-hold-eta", true}})), 1, 0, false));
+  CHECK(vhost.declare_queue(spec({}), 1, 0, false));
+  CHECK(vhost.declare_queue(spec(table({{"x-hold-eta", true}})), 1, 0, false));
+  CHECK(refusal(vhost.declare_queue(spec(table({{"x-hold-eta", false}})), 1, 0, false)).explanation ==
+        "inequivalent arg 'x-hold-eta' for queue 'q' in vhost '/': received 'false' but current is 'true'");
+  CHECK(refusal(vhost.declare_queue(spec(table({{"x-dedup-count", 5}})), 1, 0, false)).explanation ==
+        "inequivalent arg 'x-dedup-count' for queue 'q' in vhost '/': received the value '5' of type 'signedint' but "
+        "current is none");
+  ExchangeSpec exchange = exchange_spec("x", "direct");
+  exchange.arguments = table({{"x-dedup-window", 1000}});
+  REQUIRE(vhost.declare_exchange(exchange, false));
+  CHECK(vhost.declare_exchange(exchange_spec("x", "direct"), false));
+  exchange.arguments = table({{"x-dedup-window", 2000}});
+  CHECK_FALSE(vhost.declare_exchange(exchange, false));
+}
+
+TEST_CASE("an exchange that accepts a message once has keys of its own, while it is there") {
+  Topology vhost;
+  vhost.exchange("once", "topic", table({{"x-message-deduplication", true}}));
+  vhost.exchange("plain", "topic", table({{"x-message-deduplication", false}}));
+  const auto known = vhost.deduplication_of("once");
+  REQUIRE(known);
+  CHECK_FALSE(vhost.deduplication_of("plain"));
+  CHECK_FALSE(vhost.deduplication_of(""));
+  CHECK_FALSE(vhost.deduplication_of("none"));
+  // Each publish has to ask.
+  CHECK_FALSE(vhost.routes_by_key_alone("once"));
+  CHECK(vhost.routes_by_key_alone("plain"));
+  CHECK(known->begin("k", 1));
+  CHECK_FALSE(known->begin("k", UINT64_MAX));
+  CHECK(known->duplicates() == 1);
+  known->undo("k");
+  CHECK(known->begin("k", 2));
+  must(vhost.delete_exchange("once", false));
+  vhost.exchange("once", "topic", table({{"x-message-deduplication", true}}));
+  CHECK(vhost.deduplication_of("once")->begin("k", 3));
 }
 
 TEST_CASE("an exclusive queue is its connection's alone") {
@@ -189,9 +233,9 @@ TEST_CASE("an exchange that differs is refused, saying in what") {
 
 TEST_CASE("an unknown type of exchange closes the connection") {
   Topology vhost;
-  auto error = refusal(vhost.declare_exchange(exchange_spec("x", "x-consistent-hash"), false));
+  auto error = refusal(vhost.declare_exchange(exchange_spec("x", "x-recent-history"), false));
   CHECK(error.code == ReplyCode::command_invalid);
-  CHECK(error.explanation == "unknown exchange type 'x-consistent-hash'");
+  CHECK(error.explanation == "unknown exchange type 'x-recent-history'");
   CHECK(error.closes_connection());
   CHECK_FALSE(vhost.exists("x"));
 }

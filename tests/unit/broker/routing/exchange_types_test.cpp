@@ -99,6 +99,16 @@ TEST_CASE("headers: the value counts, not the type it was sent with") {
   CHECK_FALSE(headers_match(table({{"a", 5}}), table({{"a", 5.5}})));
 }
 
+TEST_CASE("headers: inside lists and tables the type counts") {
+  auto list = [](auto number) { return table({{"a", amqp::FieldArray{FieldValue(number), FieldValue("two")}}}); };
+  CHECK(headers_match(list(1), list(1)));
+  CHECK_FALSE(headers_match(list(1), list(std::int64_t{1})));
+  CHECK_FALSE(headers_match(list(1), table({{"a", amqp::FieldArray{FieldValue(1)}}})));
+  CHECK(headers_match(table({{"a", amqp::FieldArray{}}}), table({{"a", amqp::Table{}}})));
+  CHECK(headers_match(table({{"a", table({{"b", 1}})}}), table({{"a", table({{"b", 1}})}})));
+  CHECK_FALSE(headers_match(table({{"a", table({{"b", 1}})}}), table({{"a", table({{"b", std::int64_t{1}}})}})));
+}
+
 TEST_CASE("headers: without headers only an empty all matches") {
   Topology vhost;
   vhost.queue("q");

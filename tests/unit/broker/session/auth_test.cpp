@@ -2,7 +2,7 @@
 
 #include "broker/auth/password_hash.h"
 #include "broker/auth/sasl.h"
-#include "broker/auth/users.h"
+#include "broker/auth/user_directory.h"
 #include "protocol/amqp/table.h"
 
 using namespace wherry;
@@ -87,4 +87,51 @@ TEST_CASE("a bad pattern is refused with the user, the vhost and the trouble") {
   bad.permissions[0].write = "(";
   CHECK(Users::build({bad}).error().message == "user 'anna', vhost '/': bad write pattern '(': missing ): (");
   CHECK(Users::build({user("anna"), user("anna")}).error().message == "user 'anna' is there twice");
+}
+
+TEST_CASE("hashes of RabbitMQ's other digests are understood, each by its own name alone") {
+  const std::string sha512 =
+      "kI3GChuNuIYf8lRbCCxZjgjKwsY19ns6+uFO0zcXRBGA/XGJPYD8OWMy7EB8TaOmAzjP2azv84GbINYwX2cDWb4DHnc=";
+  const std::string md5 = "kI3GChNpte2FApYFXScl+0dIluk=";
+  CHECK(password_matches(sha512, "test12", "rabbit_password_hashing_sha512"));
+  CHECK_FALSE(password_matches(sha512, "test13", "rabbit_password_hashing_sha512"));
+  CHECK(password_matches(md5, "test12", "rabbit_password_hashing_md5"));
+  CHECK_FALSE(password_matches(md5, "test13", "rabbit_password_hashing_md5"));
+  CHECK_FALSE(password_matches(sha512, "test12"));
+  CHECK_FALSE(password_matches(md5, "test12", "rot13"));
+}
+
+TEST_CASE(
+    "topic permissions look at the key where there is one for the exchange, with the user's name in the pattern") {
+  UserSpec spec = user("a.na");
+  spec.topic_permissions = {{"/", "amq.topic", "^{username}\\.", "^{vhost}$"}};
+  auto users = *Users::build({spec});
+  UserRef anna = users->find("a.na");
+  CHECK(anna->may_topic(Access::write, "/", "amq.topic", "a.na.x"));
+  CHECK_FALSE(anna->may_topic(Access::write, "/", "amq.topic", "aXna.x"));
+  CHECK(anna->may_topic(Access::read, "/", "amq.topic", "/"));
+  CHECK_FALSE(anna->may_topic(Access::read, "/", "amq.topic", "x"));
+  CHECK(anna->may_topic(Access::write, "/", "other", "x"));
+  CHECK(anna->may_topic(Access::write, "other", "amq.topic", "x"));
+  CHECK_FALSE(anna->has_topic_permission("/", "other"));
+}
+
+TEST_CASE("a change of the users is a new table; who holds the old one still has it") {
+  UserDirectory directory(*Users::build({user("anna")}));
+  const auto before = directory.now();
+  const std::uint64_t version = directory.version();
+  UserSpec changed = user("anna");
+  changed.tags = {"monitoring"};
+  REQUIRE(directory.put(changed));
+  CHECK(directory.version() > version);
+  CHECK(directory.now()->find("anna")->has_tag("monitoring"));
+  CHECK_FALSE(before->find("anna")->has_tag("monitoring"));
+  REQUIRE(directory.put(user("bert")));
+  CHECK(directory.now()->names() == std::vector<std::string>{"anna", "bert"});
+  changed.permissions[0].read = "(";
+  CHECK_FALSE(directory.put(changed));
+  CHECK(directory.now()->find("anna")->may_open("/"));
+  CHECK(directory.remove("anna"));
+  CHECK_FALSE(directory.remove("anna"));
+  CHECK(directory.now()->find("anna") == nullptr);
 }

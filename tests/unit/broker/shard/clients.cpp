@@ -5,6 +5,7 @@
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -20,9 +21,11 @@ Monotonic now() {
 }
 }  // namespace
 
-Client::Client(std::uint16_t port) {
+Client::Client(std::uint16_t port, std::string vhost) {
+  config_.virtual_host = std::move(vhost);
   amqp::Table capabilities;
   capabilities.set("consumer_cancel_notify", true);
+  capabilities.set("connection.blocked", true);
   config_.properties.set("capabilities", std::move(capabilities));
   config_.response = std::string("\0guest\0guest", 12);
   socket_ = ::socket(AF_INET, SOCK_STREAM, 0);
@@ -31,6 +34,8 @@ Client::Client(std::uint16_t port) {
   to.sin_port = htons(port);
   to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
   if (::connect(socket_, reinterpret_cast<sockaddr*>(&to), sizeof to) != 0) throw std::runtime_error("connect");
+  const int yes = 1;
+  ::setsockopt(socket_, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
   ::fcntl(socket_, F_SETFL, O_NONBLOCK);
   machine_ = amqp::Connection::client(config_, *this, out_, now());
 }
@@ -55,6 +60,13 @@ void Client::drop() {
 }
 
 void Client::move() {
+  write();
+  read();
+  // What was read may have been answered.
+  write();
+}
+
+void Client::write() {
   while (socket_ >= 0 && !out_.empty()) {
     iovec pieces[16];
     msghdr message{};
@@ -64,6 +76,9 @@ void Client::move() {
     if (sent <= 0) break;
     out_.consume(static_cast<std::size_t>(sent));
   }
+}
+
+void Client::read() {
   if (paused_) return;
   char bytes[64 * 1024];
   while (socket_ >= 0) {
@@ -90,15 +105,25 @@ void Client::on_method(std::uint16_t, const amqp::Method& method) {
     ++nacked;
   } else if (const auto* cancel = std::get_if<amqp::BasicCancel>(&method)) {
     cancelled.emplace_back(cancel->consumer_tag);
+    order.push_back("cancel");
   } else if (std::holds_alternative<amqp::BasicGetEmpty>(method)) {
     ++got_empty;
+  } else if (const auto* block = std::get_if<amqp::ConnectionBlocked>(&method)) {
+    blocked = block->reason;
+  } else if (std::holds_alternative<amqp::ConnectionUnblocked>(method)) {
+    blocked.clear();
   }
   if (const auto* declared = std::get_if<amqp::QueueDeclareOk>(&method)) last_count = declared->message_count;
-  if (const auto* deleted = std::get_if<amqp::QueueDeleteOk>(&method)) last_count = deleted->message_count;
+  if (const auto* purged = std::get_if<amqp::QueuePurgeOk>(&method)) last_count = purged->message_count;
+  if (const auto* deleted = std::get_if<amqp::QueueDeleteOk>(&method)) {
+    last_count = deleted->message_count;
+    order.push_back("delete-ok");
+  }
   std::visit([this](const auto& each) { ++answers[std::string(std::decay_t<decltype(each)>::name)]; }, method);
 }
 
-void Client::on_content(std::uint16_t channel, const amqp::Method& method, const amqp::ContentHeader&) {
+void Client::on_content(std::uint16_t channel, const amqp::Method& method, const amqp::ContentHeader& header) {
+  last_reply_to = header.view.reply_to.value_or("");
   content_ = {};
   content_.channel = channel;
   content_kind_ = 0;
@@ -139,14 +164,17 @@ World::World(unsigned shards, std::function<void(BrokerConfig&)> adjust) {
   guest.password_hash = hash_password("guest");
   guest.permissions.push_back({});
   config.users = *Users::build({guest});
-  config.make_store = [](unsigned) { return std::make_unique<MemoryStore>(); };
+  config.make_store = [](unsigned, StoreOwner) {
+    return std::unique_ptr<MessageStore>(std::make_unique<MemoryStore>());
+  };
   if (adjust) adjust(config);
   broker_ = std::make_unique<Broker>(std::move(config));
-  if (auto started = broker_->start({"127.0.0.1", 0}); !started) throw std::runtime_error(started.error().message);
+  if (auto started = broker_->start(net::Address{"127.0.0.1", 0}); !started)
+    throw std::runtime_error(started.error().message);
 }
 
-Client& World::connect() {
-  Client& client = *clients_.emplace_back(std::make_unique<Client>(broker_->address().port));
+Client& World::connect(std::string vhost) {
+  Client& client = *clients_.emplace_back(std::make_unique<Client>(broker_->address().port, std::move(vhost)));
   if (!until([&] { return client.ready; })) throw std::runtime_error("not ready");
   client.open(1);
   if (!until([&] { return client.answers["channel.open-ok"] == 1; })) throw std::runtime_error("no channel");

@@ -24,7 +24,7 @@ struct Received {
 
 class Client final : public amqp::ClientEvents {
  public:
-  explicit Client(std::uint16_t port);
+  explicit Client(std::uint16_t port, std::string vhost = "/");
   ~Client();
 
   template <class M>
@@ -34,7 +34,11 @@ class Client final : public amqp::ClientEvents {
   void open(std::uint16_t channel) { machine_->open_channel(channel); }
   void publish(std::uint16_t channel, std::string_view exchange, std::string_view key, std::string_view body,
                bool mandatory = false, const amqp::Properties& properties = {});
+  void close(std::uint16_t channel) {
+    machine_->close_channel(channel, {.code = amqp::ReplyCode::success, .explanation = {}, .offender = {}});
+  }
   void close() { machine_->close_ok("bye"); }
+  std::size_t unsent() const { return out_.size(); }
   void drop();                                   // As if the process had died.
   void pause(bool paused) { paused_ = paused; }  // Does not read.
 
@@ -46,20 +50,24 @@ class Client final : public amqp::ClientEvents {
   std::vector<Received> got;
   unsigned got_empty = 0;
   unsigned returned = 0;
-  std::vector<std::string> order;  // "return", "ack", "nack" as they came.
+  std::vector<std::string> order;  // "return", "ack", "nack", "cancel", "delete-ok" as they came.
   std::uint64_t confirmed = 0;     // Tags up to here are answered.
   std::uint64_t nacked = 0;
   std::vector<std::string> cancelled;             // By the broker.
+  std::string blocked;                            // The reason, while connection.blocked stands.
   std::map<std::string, unsigned> answers;        // Other methods, by name.
   std::map<std::uint16_t, std::uint16_t> closed;  // Code by channel.
   std::uint32_t last_count = 0;                   // Of the last queue.declare-ok, purge-ok or delete-ok.
+  std::string last_reply_to;                      // Of the last message with content.
   Ended ended;
   bool over = false;
 
  private:
+  void write();
+  void read();
   void on_ready(const amqp::Table&, const amqp::Tuning&) override { ready = true; }
   void on_method(std::uint16_t channel, const amqp::Method& method) override;
-  void on_content(std::uint16_t channel, const amqp::Method& method, const amqp::ContentHeader&) override;
+  void on_content(std::uint16_t channel, const amqp::Method& method, const amqp::ContentHeader& header) override;
   void on_body(std::uint16_t, std::string_view fragment) override { content_.body += fragment; }
   void on_content_end(std::uint16_t channel) override;
   void on_channel_closed(std::uint16_t channel, const amqp::ChannelClose* by_peer) override;
@@ -80,7 +88,7 @@ class World {
   explicit World(unsigned shards, std::function<void(BrokerConfig&)> adjust = {});
 
   // Connected, with channel 1 open. Connections go to the shards in turn.
-  Client& connect();
+  Client& connect(std::string vhost = "/");
   // Moves bytes until the condition holds; false after 60 s.
   bool until(const std::function<bool()>& condition);
   // Sends, and waits for the answer of that name.

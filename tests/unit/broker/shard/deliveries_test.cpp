@@ -159,11 +159,56 @@ TEST_CASE("channels of one connection share a slow socket fairly") {
     for (int i = 0; i < 60; ++i) owner.publish(1, "", queue, big);
   }
   REQUIRE(world.until([&] { return world.ready(owner, "a") == 60 && world.ready(owner, "b") == 60; }));
-  world.consume(slow, 1, "a", "a", true);
-  world.consume(slow, 2, "b", "b", true);
+  // Both at once: before the second is asked for, the first queue may well be empty.
+  slow.send(1, amqp::BasicConsume{.queue = "a", .consumer_tag = "a", .no_ack = true, .arguments = {}});
+  slow.send(2, amqp::BasicConsume{.queue = "b", .consumer_tag = "b", .no_ack = true, .arguments = {}});
   REQUIRE(world.until([&] { return slow.deliveries.size() == 120; }));
   // The second queue did not wait for the first to be empty.
   std::size_t first_b = 0;
   while (slow.deliveries[first_b].consumer != "b") ++first_b;
   CHECK(first_b < 50);
+}
+
+TEST_CASE(
+    "what a channel's consumers and gets give back together is in its place before anybody gets the first of it") {
+  World world(GENERATE(1u, 2u));
+  Client& owner = world.connect();
+  world.declare(owner, "q");
+  fill(world, owner, "q", 8);
+  Client& holder = world.connect();
+  holder.send(1, amqp::BasicGet{.queue = "q"});
+  REQUIRE(world.until([&] { return holder.got.size() == 1; }));
+  Client& client = world.connect();
+  world.call(client, 1, amqp::BasicQos{.prefetch_count = 3}, "basic.qos-ok");
+  world.consume(client, 1, "q", "c");
+  REQUIRE(world.until([&] { return client.deliveries.size() == 3; }));
+  // The first message comes back, the consumer has no room, and its channel gets it by hand: under the highest tag.
+  holder.send(1, amqp::BasicNack{holder.got[0].tag, false, true});
+  REQUIRE(world.until([&] { return world.ready(owner, "q") == 5; }));
+  client.send(1, amqp::BasicGet{.queue = "q"});
+  REQUIRE(world.until([&] { return client.got.size() == 1; }));
+  REQUIRE(client.got[0].body == "0");
+  client.deliveries.clear();
+  world.call(client, 1, amqp::BasicRecover{.requeue = true}, "basic.recover-ok");
+  REQUIRE(world.until([&] { return client.deliveries.size() == 3; }));
+  for (int i = 0; i < 3; ++i) CHECK(client.deliveries[static_cast<std::size_t>(i)].body == std::to_string(i));
+}
+
+TEST_CASE("dead letters of several consumers of a channel leave in the order of their tags") {
+  World world(GENERATE(1u, 2u));
+  Client& owner = world.connect();
+  world.declare(owner, "dead");
+  amqp::Table arguments;
+  arguments.set("x-dead-letter-exchange", "");
+  arguments.set("x-dead-letter-routing-key", "dead");
+  Client& client = world.connect();
+  world.declare(client, "q", std::move(arguments));
+  world.consume(client, 1, "q", "c");
+  world.consume(client, 1, "q", "d");
+  fill(world, owner, "q", 6);
+  REQUIRE(world.until([&] { return client.deliveries.size() == 6; }));
+  client.send(1, amqp::BasicNack{6, true, false});
+  world.consume(owner, 1, "dead", "e", true);
+  REQUIRE(world.until([&] { return owner.deliveries.size() == 6; }));
+  for (std::size_t i = 0; i < 6; ++i) CHECK(owner.deliveries[i].body == client.deliveries[i].body);
 }

@@ -139,6 +139,13 @@ TEST_CASE("records of an earlier life are not read under a new header") {
   CHECK(read(batch).empty());
 }
 
+TEST_CASE("records that strayed from another batch of the file are not read") {
+  std::string batch = batch_of({{7, 1, "new"}});
+  batch.replace(kBatchHeaderBytes, std::string::npos, batch_of({{1, 1, "old"}}).substr(kBatchHeaderBytes));
+  CHECK(decode_batch_header(batch, id));
+  CHECK(read(batch).empty());
+}
+
 TEST_CASE("a flipped bit costs the record it lies in and no other") {
   std::mt19937_64 random(2);
   for (int run = 0; run < 60; ++run) {

@@ -20,8 +20,8 @@ TEST_CASE("a queue rebuilt from its store has its unsettled messages, in order, 
     queue.get(false, acked, remaining);
     queue.get(false, out, remaining);
     queue.get(false, back, remaining);
-    queue.ack(nullptr, {&acked.position, 1});
-    queue.requeue(nullptr, {&back.position, 1});
+    queue.ack(nullptr, DeliveryIds{acked.id()});
+    queue.requeue(nullptr, DeliveryIds{back.id()});
   }
   Queue queue(entry({}, true), store, environment);
   CHECK(queue.recover() == 4);
@@ -65,7 +65,7 @@ TEST_CASE("a dead letter that was not routed before the end is in its old queue 
     Delivery delivery;
     std::uint32_t remaining = 0;
     queue.get(false, delivery, remaining);
-    queue.discard(nullptr, {&delivery.position, 1});
+    queue.discard(nullptr, DeliveryIds{delivery.id()});
   }
   Queue queue(entry(arguments, true), store, environment);
   CHECK(queue.recover() == 1);
@@ -73,22 +73,29 @@ TEST_CASE("a dead letter that was not routed before the end is in its old queue 
 
 TEST_CASE("the store keeps each queue for itself, and numbers its records upward") {
   MemoryStore store;
-  Lsn first = store.append(1, 1, message("a"));
-  Lsn second = store.append(2, 1, message("b"));
-  Lsn third = store.append(1, 5, message("c"));
+  Lsn first = store.append(1, 1, message("a"), Durability::sync);
+  Lsn second = store.append(2, 1, message("b"), Durability::sync);
+  Lsn third = store.append(1, 5, message("c"), Durability::sync);
+  const auto body_at = [&](QueueId queue, Position at) {
+    std::string body;
+    store.load(queue, at, [&](const MessageStore::Loaded& loaded) { body = loaded.message->body(); });
+    return body;
+  };
   CHECK(first < second);
   CHECK(second < third);
   CHECK(store.durable() == third);
-  CHECK(store.load(1, 5)->body() == "c");
-  CHECK(store.load(1, 2) == nullptr);
-  CHECK(store.load(3, 1) == nullptr);
-  store.settle_below(1, 5);
+  CHECK(body_at(1, 5) == "c");
+  CHECK(body_at(1, 2).empty());
+  CHECK(body_at(3, 1).empty());
+  store.settle_range(1, 1, 5);
   CHECK(store.kept(1) == 1);
   store.settle(1, 5);
-  CHECK(store.load(1, 5) == nullptr);
+  CHECK(body_at(1, 5).empty());
   store.drop(2);
   CHECK(store.kept(2) == 0);
   int recovered = 0;
-  store.recover(2, [&](const MessageStore::Recovered&) { ++recovered; });
+  CHECK(store.recover(
+            2, [&](const MessageStore::Loaded&) { ++recovered; }, [&](const MessageStore::Page&) { ++recovered; }) ==
+        1);
   CHECK(recovered == 0);
 }

@@ -45,7 +45,7 @@ TEST_CASE("a client that is let in: every step of the handshake") {
   CHECK(
       pair.to_client ==
       Lines{
-          R"(0 connection.start{version_major: 0, version_minor: 9, server_properties: {product: "x"}, mechanisms: "PLAIN AMQPLAIN", locales: "en_US"})",
+          R"(0 connection.start{version_major: 0, version_minor: 9, server_properties: {product: "x"}, mechanisms: "AMQPLAIN PLAIN", locales: "en_US"})",
           "0 connection.tune{channel_max: 2047, frame_max: 131072, heartbeat_s: 60}",
           R"(0 connection.open-ok{reserved_1: ""})"});
   CHECK(pair.server.owner.take() == Lines{R"(login PLAIN "\x00guest\x00guest")", "open tasks 2047 131072 10"});

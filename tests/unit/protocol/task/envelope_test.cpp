@@ -4,7 +4,6 @@
 
 #include "protocol/task/backoff.h"
 #include "protocol/task/fields.h"
-#include "protocol/task/iso8601.h"
 #include "tests/unit/protocol/task/random_value.h"
 
 using namespace wherry;
@@ -243,8 +242,8 @@ TEST_CASE("what is no task, or cannot be read, says so by its kind") {
     CHECK(why(decode(properties, body), Kind::unsupported) == "content encoding \"utf-16\" is not supported");
   }
   SECTION("compression") {
-    properties.headers->set("compression", "application/x-gzip");
-    CHECK(why(decode(properties, body), Kind::unsupported) == "compression \"application/x-gzip\" is not supported");
+    properties.headers->set("compression", "application/x-lzma");
+    CHECK(why(decode(properties, body), Kind::unsupported) == "compression \"application/x-lzma\" is not supported");
   }
 }
 
@@ -273,28 +272,6 @@ TEST_CASE("header fields are of the types that every client reads alike") {
   CHECK_FALSE(to_field(Value::Array{deep}));
   CHECK(from_field(amqp::Timestamp{0}) == "1970-01-01T00:00:00+00:00");
   CHECK(from_field(amqp::ByteArray{"x"}) == Bytes{"x"});
-}
-
-TEST_CASE("times are read in the spellings of ISO 8601 and written in Python's") {
-  CHECK(format_iso8601(now) == "2026-01-31T12:00:00+00:00");
-  CHECK(format_iso8601(now + 1us) == "2026-01-31T12:00:00.000001+00:00");
-  CHECK(format_iso8601(WallTime(-1us)) == "1969-12-31T23:59:59.999999+00:00");
-  for (std::string_view same :
-       {"2026-01-31T12:00:00+00:00", "2026-01-31T12:00:00Z", "2026-01-31 12:00:00", "2026-01-31T12:00",
-        "2026-01-31T14:30:00.000+02:30", "2026-01-31T07:00:00-0500", "2026-01-31T13:00+01"}) {
-    CAPTURE(same);
-    REQUIRE(parse_iso8601(same));
-    CHECK(*parse_iso8601(same) == now);
-  }
-  CHECK(*parse_iso8601("2026-01-31T12:00:00.250000+00:00") == now + 250ms);
-  CHECK(*parse_iso8601("2026-01-31") == now - 12h);
-  CHECK(*parse_iso8601("9999-12-31T23:59:59Z") > now + 24h * 365 * 200);
-  CHECK(parse_iso8601("nonsense").error().message == "no ISO 8601 time: \"nonsense\"");
-  for (std::string_view wrong : {"", "2026-02-30", "2026-01-31T25:00", "2026-01-31T12:00:00+", "2026-01-31T12:00:00Zx",
-                                 "2026-1-31", "2026-01-31T12", "2026-01-31T12:00:00.Z"}) {
-    CAPTURE(wrong);
-    CHECK_FALSE(parse_iso8601(wrong));
-  }
 }
 
 TEST_CASE("retry delays grow to their cap, with full jitter") {

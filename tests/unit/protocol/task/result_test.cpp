@@ -8,7 +8,7 @@ using namespace std::chrono_literals;
 
 namespace {
 
-const WallTime now{std::chrono::seconds(1'769'860'800)};
+const WallTime finished{std::chrono::seconds(1'769'860'800)};
 
 Result<ResultMeta, DecodeError> read_json(std::string_view body) {
   amqp::Properties properties;
@@ -28,8 +28,11 @@ TEST_CASE("a success of Celery's worker is read") {
   expected.task_id = "t";
   expected.status = "SUCCESS";
   expected.result = 5;
-  expected.children = Value::Array{Value::Array{Value::Array{"child", nullptr}, nullptr}};
-  expected.date_done = now + 500ms;
+  // Added, not nested in braces: compilers do not agree on what a list of one list is.
+  Value::Array children;
+  children.push_back(Value::Array{Value::Array{"child", nullptr}, nullptr});
+  expected.children = children;
+  expected.date_done = finished + 500ms;
   expected.parent_id = "p";
   expected.extra = {{"worker", "celery@host"}};
   CHECK(*meta == expected);
@@ -65,7 +68,7 @@ TEST_CASE("results are written with the members Celery's clients read") {
   meta.status = state::failure;
   meta.exception = TaskException{"ValueError", {"no such user"}, "builtins"};
   meta.traceback = "at line 1";
-  meta.date_done = now;
+  meta.date_done = finished;
   meta.extra = {{"worker", "wherry@host"}, {"status", "SUCCESS"}};
   auto message = encode_result(meta, Serializer::json);
   REQUIRE(message);
@@ -114,4 +117,13 @@ TEST_CASE("states know whether they are the end and whether they carry an except
   CHECK_FALSE(state::is_ready("PROGRESS"));
   CHECK(state::has_exception("RETRY"));
   CHECK_FALSE(state::has_exception("SUCCESS"));
+}
+
+TEST_CASE("The ids of children are found, those of groups by their members") {
+  auto tuple = [](const char* id, Value members = {}) {
+    return Value(Value::Array{Value::Array{id, nullptr}, std::move(members)});
+  };
+  const Value children = Value::Array{tuple("a"), tuple("group", Value::Array{tuple("b"), tuple("c")}), tuple("d"), 7};
+  CHECK(child_ids(children) == std::vector<std::string>{"a", "b", "c", "d"});
+  CHECK(child_ids(nullptr).empty());
 }

@@ -3,6 +3,7 @@
 
 #include <catch2/catch.hpp>
 
+#include "base/utf8.h"
 #include "protocol/task/base64.h"
 #include "protocol/task/json.h"
 #include "protocol/task/msgpack.h"

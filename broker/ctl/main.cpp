@@ -1,0 +1,24 @@
+#include <cstdio>
+#include <string_view>
+
+#include "broker/ctl/commands.h"
+#include "broker/ctl/config_commands.h"
+#include "broker/ctl/control_commands.h"
+#include "broker/ctl/dead_letters.h"
+
+int main(int argc, char** argv) {
+  namespace ctl = wherry::broker::ctl;
+  if (argc > 1 && ctl::is_control_command(argv[1])) return ctl::run_control_command({argv + 1, argv + argc});
+  if (argc > 1 && std::string_view(argv[1]) == "dead-letters") return ctl::run_dead_letters({argv + 2, argv + argc});
+  if (argc > 1 && std::string_view(argv[1]) == "config") return ctl::run_config_command({argv + 2, argv + argc});
+  const auto options = ctl::parse_options(argc, argv);
+  if (!options) {
+    std::fprintf(stderr, "wherryctl: %s\n", options.error().message.c_str());
+    return ctl::kUsage;
+  }
+  if (!options->answer.empty()) {
+    std::fputs(options->answer.c_str(), stdout);
+    return ctl::kFine;
+  }
+  return ctl::run(*options);
+}

@@ -1,0 +1,108 @@
+"""Result stores for tests: each a real server (or file) of its own in a temporary folder.
+
+A store has celery_url and wherry_url, kill() and start() for one that can be stopped with its data kept, and stop().
+"""
+
+import os
+import pathlib
+import shutil
+import signal
+import socket
+import sqlite3
+import tempfile
+
+from brokers import Program
+
+import psycopg2
+import redis
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class SqliteStore:
+    can_restart = False
+
+    def __init__(self):
+        self.folder = tempfile.TemporaryDirectory(prefix="wherry-sqlite-")
+        self.path = f"{self.folder.name}/results.db"
+        self.celery_url, self.wherry_url = f"db+sqlite:///{self.path}", f"sqlite:///{self.path}"
+
+    def connect(self):
+        return sqlite3.connect(self.path)
+
+    def stop(self):
+        self.folder.cleanup()
+
+
+class PostgresStore:
+    can_restart = True
+
+    def __init__(self):
+        self.folder = tempfile.TemporaryDirectory(prefix="wherry-postgres-")
+        self.port = free_port()
+        self.wherry_url = f"postgresql://wherry:secret@127.0.0.1:{self.port}/postgres"
+        self.celery_url = "db+" + self.wherry_url
+        password = pathlib.Path(self.folder.name) / "password"
+        password.write_text("secret\n", encoding="ascii")
+        # PostgreSQL does not run as root: then it is the user of Debian's package.
+        self.user = []
+        if os.getuid() == 0:
+            self.user = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"]
+            for path in self.folder.name, password:
+                shutil.chown(path, "postgres", "postgres")
+        self.programs = sorted(pathlib.Path("/usr/lib/postgresql").glob("*/bin"))[-1]
+        self.data = f"{self.folder.name}/data"
+        made = Program([*self.user, self.programs / "initdb", "-D", self.data, "-U", "wherry", "-A", "scram-sha-256",
+                        "-E", "UTF8", "--locale=C.UTF-8", "--no-sync", "--pwfile", password], cwd=self.folder.name)
+        made.check_success(60)
+        self.server = None
+        self.start()
+
+    def start(self):
+        self.server = Program([*self.user, self.programs / "postgres", "-D", self.data, "-p", self.port,
+                               "-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=", "-c", "fsync=off"],
+                              cwd=self.folder.name)
+        self.server.wait_error("database system is ready to accept connections")
+
+    def connect(self):
+        return psycopg2.connect(self.wherry_url)
+
+    def kill(self):
+        self.server.process.send_signal(signal.SIGINT)  # At once, but in good order.
+        self.server.wait_exit()
+
+    def stop(self):
+        self.server.stop()
+        self.folder.cleanup()
+
+
+class RedisStore:
+    can_restart = True
+
+    def __init__(self):
+        self.folder = tempfile.TemporaryDirectory(prefix="wherry-redis-")
+        self.port = free_port()
+        self.celery_url = self.wherry_url = f"redis://:secret@127.0.0.1:{self.port}/2"
+        self.server = None
+        self.start()
+
+    def start(self):
+        self.server = Program(["redis-server", "--port", self.port, "--bind", "127.0.0.1", "--requirepass", "secret",
+                               "--save", "", "--appendonly", "yes", "--dir", self.folder.name], cwd=self.folder.name)
+        self.server.wait_line("eady to accept connections")
+
+    def client(self):
+        return redis.Redis(port=self.port, db=2, password="secret")
+
+    def kill(self):
+        """Stops it; what was stored is there again after start()."""
+        self.server.terminate()
+        self.server.wait_exit()
+
+    def stop(self):
+        self.server.stop()
+        self.folder.cleanup()
