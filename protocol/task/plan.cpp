@@ -45,6 +45,13 @@ void set_default(Value::Map& options, std::string_view name, Value value) {
   if (option(options, name) == nullptr) set(options, name, std::move(value));
 }
 
+// An id that is empty is none, as in Celery.
+void give_id(Value::Map& options) {
+  const Value* id = option(options, "task_id");
+  if (id != nullptr && id->get<std::string>() == nullptr) throw Trouble{"its task_id is no text"};
+  if (text_option(options, "task_id").empty()) set(options, "task_id", make_uuid());
+}
+
 Value::Array as_list(const Value* value) {
   if (value == nullptr || value->is_null()) return {};
   const auto* list = value->get<Value::Array>();
@@ -189,7 +196,7 @@ class Planner {
   Value settle(Signature& signature) {
     switch (signature.kind()) {
       case Kind::task:
-        set_default(signature.options, "task_id", make_uuid());
+        give_id(signature.options);
         if (!start_.reply_to.empty()) set_default(signature.options, "reply_to", start_.reply_to);
         if (start_.place) start_.place(signature);
         settle_links(signature);
@@ -237,7 +244,7 @@ class Planner {
   }
 
   Value settle_group(Signature& group) {
-    set_default(group.options, "task_id", make_uuid());
+    give_id(group.options);
     std::vector<Signature> all = flattened(or_trouble(members(group)));
     Value::Array results;
     results.reserve(all.size());
