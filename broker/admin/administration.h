@@ -2,9 +2,9 @@
 // the metrics with their listeners, and a thread on which the control socket's verbs are done.
 //
 //   auto administration = Administration::start(broker, config);
-//   administration->mount("GET", "/api/wherry/dead-letters/{vhost}", "list_dead_letters", Level::administrator);
+//   administration->ask(request, [](Outcome<FieldValue> answer) { ... });      // a verb of the control socket
 //
-// Errors of start() name the address that cannot be had. Threads: start(), mount() and the destructor one at a time;
+// Errors of start() name the address that cannot be had. Threads: start() and the destructor one at a time;
 // ask() any. Lifetime: the broker outlives it; it goes before the broker stops, and waits for requests under way.
 #pragma once
 
@@ -35,8 +35,6 @@ class Administration {
   std::optional<net::Address> management() const;
   std::optional<net::Address> metrics() const;
   Desk& desk() { return *desk_; }
-  // To mount more on, before the first request.
-  Routes& routes() { return *routes_; }
 
   // A verb of the control socket; false: there is no such verb. The answer comes on a thread of this object's.
   using Done = std::function<void(Outcome<FieldValue> answer)>;

@@ -108,6 +108,12 @@ WHERRY_HANDLER(check_protocol);
 // tasks.cpp
 WHERRY_HANDLER(post_task);
 
+// dead_letters.cpp
+WHERRY_HANDLER(dead_letters);
+WHERRY_HANDLER(dead_letter);
+WHERRY_HANDLER(replay);
+WHERRY_HANDLER(discard);
+
 #undef WHERRY_HANDLER
 
 }  // namespace wherry::broker::admin::handlers

@@ -141,6 +141,10 @@ const Known known_routes[] = {
     {"GET", "/api/health/checks/port-listener/{port}", monitoring, h::check_port},
     {"GET", "/api/health/checks/protocol-listener/{protocol}", monitoring, h::check_protocol},
     {"POST", "/api/wherry/tasks/{vhost}", management, h::post_task},
+    {"GET", "/api/wherry/dead-letters/{vhost}", management, h::dead_letters},
+    {"GET", "/api/wherry/dead-letters/{vhost}/{id}", management, h::dead_letter},
+    {"POST", "/api/wherry/dead-letters/{vhost}/replay", management, h::replay},
+    {"POST", "/api/wherry/dead-letters/{vhost}/discard", management, h::discard},
 };
 
 int hex(char c) {
@@ -248,23 +252,6 @@ std::vector<std::string> Routes::known() {
   std::vector<std::string> all;
   for (const Known& each : known_routes) all.push_back(fmt::format("{} {}", each.method, each.path));
   return all;
-}
-
-void Routes::mount(std::string method, std::string path, Level level, Verb verb) {
-  Route route{std::move(method), path, level, {}, segments_of(path)};
-  std::vector<std::string> names;
-  for (const std::string& segment : route.segments) {
-    if (segment.starts_with('{')) names.push_back(segment.substr(1, segment.size() - 2));
-  }
-  route.handler = [verb = std::move(verb), names](Desk&, const Request& request) -> Outcome<Answer> {
-    Table all = request.body;
-    for (const auto& [name, value] : request.query) all.set(name, value);
-    for (std::size_t at = 0; at < names.size(); ++at) all.set(names[at], request.part(at));
-    auto said = verb(request.caller, all);
-    if (!said) return tl::unexpected(said.error());
-    return admin::answer(std::move(*said));
-  };
-  routes_.push_back(std::move(route));
 }
 
 Outcome<Caller> Routes::log_in(const HttpRequest& request, Level level) {

@@ -1,13 +1,11 @@
 // Routes: from a request's method and path to its handler, who may ask, and back to a status and a text of JSON.
 //
 //   Routes routes(desk);
-//   routes.mount("POST", "/api/wherry/dead-letters", Level::administrator, verb);   // a verb of the control socket
 //   HttpAnswer answer = routes.answer({.method = "GET", .target = "/api/queues/%2F?page=1", ...});
 //
-// A verb takes the JSON object of the body, with the query's values beside it and the path's {names}, and gives JSON.
 // Errors are RabbitMQ's: 400 bad_request, 401 not_authorised (with WWW-Authenticate), 404 not_found, 405, and 503 when
 // the broker is too busy to answer in time. Limits: a body of 20 MiB, 8 KiB of path and query.
-// Threads: mount() before the first answer(); answer() any, and it blocks.
+// Threads: any; answer() blocks.
 #pragma once
 
 #include <functional>
@@ -43,8 +41,6 @@ struct HttpAnswer {
 // The pairs of a query, decoded, in their order.
 std::vector<std::pair<std::string, std::string>> parse_query(std::string_view text);
 
-using Verb = std::function<Outcome<FieldValue>(const Caller& caller, const Table& request)>;
-
 class Routes {
  public:
   static constexpr std::size_t most_bytes = 20u << 20;
@@ -52,10 +48,9 @@ class Routes {
   explicit Routes(Desk& desk);
   ~Routes();
 
-  void mount(std::string method, std::string path, Level level, Verb verb);
   HttpAnswer answer(const HttpRequest& request);
 
-  // "GET /api/queues/{vhost}", in order, without what is mounted: what docs/openapi.yaml describes.
+  // "GET /api/queues/{vhost}", in order: what docs/openapi.yaml describes.
   static std::vector<std::string> known();
 
  private:

@@ -89,10 +89,10 @@ const ControlVerbs::Verb ControlVerbs::verbs[] = {
     {"list_user_limits", &ControlVerbs::list_user_limits},
     {"list_scheduled", &ControlVerbs::list_scheduled},
     {"cancel_scheduled", &ControlVerbs::cancel_scheduled},
-    {"list_dead_letters", &ControlVerbs::dead_letters<&DeadLetterVerbs::list>},
-    {"show_dead_letter", &ControlVerbs::dead_letters<&DeadLetterVerbs::show>},
-    {"replay_dead_letters", &ControlVerbs::dead_letters<&DeadLetterVerbs::replay>},
-    {"discard_dead_letters", &ControlVerbs::dead_letters<&DeadLetterVerbs::discard>},
+    {"list_dead_letters", &ControlVerbs::dead_letters<admin::list_dead_letters>},
+    {"show_dead_letter", &ControlVerbs::dead_letters<admin::show_dead_letter>},
+    {"replay_dead_letters", &ControlVerbs::dead_letters<admin::replay_dead_letters>},
+    {"discard_dead_letters", &ControlVerbs::dead_letters<admin::discard_dead_letters>},
 };
 
 void ControlVerbs::answer(const Table& request, Reply reply) {
@@ -101,13 +101,17 @@ void ControlVerbs::answer(const Table& request, Reply reply) {
   for (const Verb& verb : verbs) {
     if (verb.name == *name) return (this->*verb.run)(request, std::move(reply));
   }
-  const bool asked = administration_.ask(
-      request, [&loop = loop_, alive = std::weak_ptr<char>(alive_), reply](admin::Outcome<FieldValue> answer) {
-        loop.post([alive, reply, answer = std::move(answer)] {
-          if (!alive.expired()) reply(answer ? done(*answer) : failed(answer.error().reason));
-        });
-      });
-  if (!asked) reply(failed(fmt::format("this broker knows no verb '{}'", *name)));
+  if (!administration_.ask(request, answer_here(reply)))
+    reply(failed(fmt::format("this broker knows no verb '{}'", *name)));
+}
+
+std::function<void(admin::Outcome<FieldValue> answer)> ControlVerbs::answer_here(Reply reply) {
+  return [&loop = loop_, alive = std::weak_ptr<char>(alive_),
+          reply = std::move(reply)](admin::Outcome<FieldValue> answer) {
+    loop.post([alive, reply, answer = std::move(answer)] {
+      if (!alive.expired()) reply(answer ? done(*answer) : failed(answer.error().reason));
+    });
+  };
 }
 
 // --- what changes something ------------------------------------------------------------------------------------------
@@ -241,6 +245,11 @@ auto ControlVerbs::answer_here(Reply reply, FieldValue (*row)(const Answer& answ
       if (!alive.expired()) reply(answer ? done(row(*answer)) : failed(answer.error().message));
     });
   };
+}
+
+template <void (*ask)(Broker& broker, const Table& request, admin::DeadLettersAnswered answered)>
+void ControlVerbs::dead_letters(const Table& request, Reply reply) {
+  ask(broker_, request, answer_here(std::move(reply)));
 }
 
 void ControlVerbs::list_scheduled(const Table& request, Reply reply) {

@@ -12,8 +12,8 @@
 #include <memory>
 
 #include "broker/admin/administration.h"
+#include "broker/admin/dead_letters.h"
 #include "broker/control/control_server.h"
-#include "broker/server/dead_letter_verbs.h"
 #include "broker/shard/broker.h"
 #include "net/event_loop.h"
 
@@ -22,7 +22,7 @@ namespace wherry::broker {
 class ControlVerbs {
  public:
   ControlVerbs(Broker& broker, admin::Administration& administration, net::EventLoop& loop)
-      : broker_(broker), administration_(administration), loop_(loop), dead_letters_(broker, loop) {}
+      : broker_(broker), administration_(administration), loop_(loop) {}
 
   void answer(const amqp::Table& request, control::Reply reply);
   // BrokerConfig::on_committed was called.
@@ -46,11 +46,10 @@ class ControlVerbs {
   void list_user_limits(const amqp::Table& request, control::Reply reply);
   void list_scheduled(const amqp::Table& request, control::Reply reply);
   void cancel_scheduled(const amqp::Table& request, control::Reply reply);
-  template <void (DeadLetterVerbs::*verb)(const amqp::Table& request, control::Reply reply)>
-  void dead_letters(const amqp::Table& request, control::Reply reply) {
-    (dead_letters_.*verb)(request, std::move(reply));
-  }
-  // Of the broker's answer, which comes on a shard's thread: the reply, on ours.
+  template <void (*ask)(Broker& broker, const amqp::Table& request, admin::DeadLettersAnswered answered)>
+  void dead_letters(const amqp::Table& request, control::Reply reply);
+  // Of an answer that comes on another thread: the reply, on ours.
+  std::function<void(admin::Outcome<amqp::FieldValue> answer)> answer_here(control::Reply reply);
   template <class Answer>
   auto answer_here(control::Reply reply, amqp::FieldValue (*row)(const Answer& answer));
 
@@ -64,7 +63,6 @@ class ControlVerbs {
     control::Reply reply;
   };
   std::deque<Waiting> waiting_;  // Their changes grow.
-  DeadLetterVerbs dead_letters_;
   std::shared_ptr<char> alive_ = std::make_shared<char>();
 };
 

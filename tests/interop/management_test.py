@@ -162,6 +162,57 @@ class Topology(ManagementTest):
                 self.assertLess(time.monotonic() - began, 4)
 
 
+def bury(channel, queue, *ids, task="email.send"):
+    """Dead letters as a worker leaves them."""
+    channel.queue_declare("wherry.dead", durable=True)
+    channel.confirm_delivery()
+    for each in ids:
+        channel.basic_publish("", "wherry.dead", b"[[], {}, {}]", pika.BasicProperties(delivery_mode=2, headers={
+            "task": task, "id": each, "x-wherry-reason": "failed 4 times", "x-wherry-queue": queue,
+            "x-wherry-dead-at": "2020-03-01T10:00:00+00:00"}))
+
+
+class Letters(ManagementTest):
+    def test_dead_letters_are_listed_shown_replayed_and_discarded(self):
+        channel = self.channel()
+        queue = self.name()
+        channel.queue_declare(queue, durable=True)
+        bury(channel, queue, "id-1", "id-2")
+        bury(channel, queue, "id-3", task="sms.send")
+        path = "/wherry/dead-letters/%2F"
+        listed = self.api("GET", f"{path}?task=email.*&limit=1")
+        self.assertEqual([row["id"] for row in listed], ["id-1"])
+        self.assertEqual([row["id"] for row in self.api("GET", f"{path}?after={listed[0]['key']}")], ["id-2", "id-3"])
+        self.assertEqual(self.api("GET", f"{path}/id-3")[0]["body"], "[[], {}, {}]")
+        self.assertIn("id-9", self.api("GET", f"{path}/id-9", expect=404)["reason"])
+        tried = self.api("POST", f"{path}/replay", {"task": "email.*", "dry_run": True})
+        self.assertEqual((tried["matched"], tried["replayed"], tried["left"]), (2, 0, 3))
+        done = self.api("POST", f"{path}/replay", {"ids": ["id-2"]})
+        self.assertEqual((done["replayed"], done["left"]), (1, 2))
+        self.assertEqual(self.get(channel, queue, auto_ack=True)[1].headers["id"], "id-2")
+        self.assertEqual(self.api("POST", f"{path}/discard", {"all": True})["discarded"], 2)
+        self.assertEqual(self.api("GET", path), [])
+
+    def test_what_is_asked_wrongly_changes_nothing(self):
+        channel = self.channel()
+        bury(channel, "anywhere", "id-1")
+        path = "/wherry/dead-letters/%2F"
+        self.assertIn("say which", self.api("POST", f"{path}/discard", {}, expect=400)["reason"])
+        self.assertIn("limit", self.api("GET", f"{path}?limit=many", expect=400)["reason"])
+        self.assertIn("no such", self.api("GET", f"{path}?queue=no%20such", expect=404)["reason"])
+        self.api("GET", "/wherry/dead-letters/nowhere", expect=404)
+        # Who may read the queue may look and discard; a replay publishes.
+        self.api("PUT", "/users/clerk", {"password": "clerk", "tags": "management"})
+        clerk = {"user": "clerk", "password": "clerk"}
+        self.api("PUT", "/permissions/%2F/clerk", {"configure": "", "write": "", "read": "^other$"})
+        self.api("GET", path, expect=401, **clerk)
+        self.api("PUT", "/permissions/%2F/clerk", {"configure": "", "write": "", "read": "^wherry[.]dead$"})
+        self.assertEqual(len(self.api("GET", path, **clerk)), 1)
+        self.api("POST", f"{path}/replay", {"all": True}, expect=401, **clerk)
+        self.wait_depth(channel, "wherry.dead", 1)
+        self.assertEqual(self.api("POST", f"{path}/discard", {"all": True}, **clerk)["discarded"], 1)
+
+
 class Described(ManagementTest):
     def test_what_openapi_describes_is_there(self):
         """Each path that is read gives what the description says, without anything made for it but a queue and a user."""
@@ -171,7 +222,7 @@ class Described(ManagementTest):
         self.api("PUT", "/operator-policies/%2F/described", {"pattern": "^x", "definition": {"max-length": 1}})
         self.api("PUT", "/global-parameters/described", {"value": 1})
         connection = self.connect()
-        connection.channel()
+        bury(connection.channel(), "described", "described")
         name = self.api("GET", "/connections")[0]["name"]
         node = self.api("GET", "/overview")["node"]
         samples = {"/connections/{name}": name, "/channels/{name}": f"{name} (1)", "/queues/{vhost}/{name}": "described",
@@ -182,7 +233,7 @@ class Described(ManagementTest):
         self.addCleanup(call, self.http, "DELETE", "/api/vhost-limits/%2F/max-queues")
         samples["/parameters/{component}/{vhost}/{name}"] = "limits"
         values = {"vhost": "/", "user": "guest", "node": node, "component": "vhost-limits", "source": "amq.default",
-                  "kind": "q", "destination": "described", "key": "described", "port": str(self.broker.port),
+                  "kind": "q", "destination": "described", "key": "described", "id": "described", "port": str(self.broker.port),
                   "protocol": "amqp"}
         path, read = None, 0
         with open(brokers.TOP / "docs/openapi.yaml", encoding="utf-8") as file:

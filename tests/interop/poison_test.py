@@ -90,7 +90,8 @@ class Counting(BrokerTest):
         slow.wait(1)
         inbox = self.inbox(queue, **CONSUME)
         inbox.wait(1)
-        self.assertEqual(lost_counts(inbox), [1])
+        # It is too slow as well, and may have the message again by now.
+        self.assertEqual(lost_counts(inbox)[0], 1)
 
     def test_a_count_that_is_no_boolean_is_refused(self):
         channel = self.channel()
@@ -139,6 +140,18 @@ class CrashesWorkers(ControlTest):
             program = self.worker(queue, **options)
             self.assertLess(program.wait_exit(60), 0, f"worker {number + 1}: {program.errors}")
         return program
+
+    def crash_until_dead(self, queue, inbox):
+        """Workers that crash, one after the other, until one buries the task: that one, which goes on."""
+        while True:
+            program = self.worker(queue)
+
+            def ended(program=program):
+                inbox.step()
+                return inbox.messages or program.process.poll() is not None
+            wait_until(ended, "a crash or a dead letter", 60)
+            if inbox.messages:
+                return program
 
     def dead_letters(self):
         channel = self.channel()
@@ -190,9 +203,8 @@ class CrashesWorkers(ControlTest):
         pathlib.Path(gate).touch()
         self.assertEqual(beside.get(timeout=60), "innocent")
         third.wait_exit(60)
-        # Given back for the other's trial, it was counted anew.
-        self.crash_workers(queue, 2)
-        worker = self.worker(queue)
+        # What had come to the third worker beside the other was given back for its trial, and counted anew.
+        worker = self.crash_until_dead(queue, dead)
         self.check_dead(dead, crash)
         self.finish(worker)
 

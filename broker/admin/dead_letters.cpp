@@ -1,25 +1,22 @@
-#include "broker/server/dead_letter_verbs.h"
+#include "broker/admin/dead_letters.h"
 
 #include <algorithm>
 #include <charconv>
+#include <future>
 #include <map>
+#include <memory>
+#include <string>
 
 #include <fmt/format.h>
 
 #include "base/iso8601.h"
 #include "base/utf8.h"
+#include "broker/admin/handlers.h"
 #include "protocol/amqp/properties.h"
 #include "protocol/task/base64.h"
 #include "protocol/task/dead_letter.h"
 
-namespace wherry::broker {
-
-using amqp::FieldArray;
-using amqp::FieldValue;
-using amqp::Table;
-using control::done;
-using control::failed;
-using control::Reply;
+namespace wherry::broker::admin {
 
 namespace {
 
@@ -103,10 +100,8 @@ Result<std::optional<WallTime>> time_at(const Table& request, std::string_view n
   return std::optional(*time);
 }
 
-}  // namespace
-
 // A request, read.
-struct DeadLetterVerbs::Asked {
+struct Asked {
   std::string vhost = "/";
   std::string queue = "wherry.dead";
   task::DeadLetterFilter filter = {};
@@ -173,15 +168,7 @@ struct DeadLetterVerbs::Asked {
   }
 };
 
-Reply DeadLetterVerbs::here(Reply reply) const {
-  return [&loop = loop_, alive = std::weak_ptr<char>(alive_), reply = std::move(reply)](Table answer) {
-    loop.post([alive, reply, answer = std::move(answer)] {
-      if (!alive.expired()) reply(answer);
-    });
-  };
-}
-
-void DeadLetterVerbs::collect(const Asked& asked, bool whole, Reply reply) {
+void collect(Broker& broker, const Asked& asked, bool whole, DeadLettersAnswered answered) {
   const auto rows = std::make_shared<FieldArray>();
   auto judge = [rows, asked, whole](Position at, const Message& message) {
     const amqp::Properties properties = properties_of(message);
@@ -193,43 +180,17 @@ void DeadLetterVerbs::collect(const Asked& asked, bool whole, Reply reply) {
     rows->emplace_back(std::move(row));
     return Sweep::Verdict{};
   };
-  broker_.sweep(asked.vhost, asked.queue, asked.range, std::move(judge),
-                [rows, reply = here(std::move(reply))](Result<Sweep::Report> report) {
-                  reply(report ? done(std::move(*rows)) : failed(report.error().message));
-                });
+  broker.sweep(asked.vhost, asked.queue, asked.range, std::move(judge),
+               [rows, answered = std::move(answered)](Result<Sweep::Report> report) {
+                 if (!report) return answered(bad_request(report.error().message));
+                 answered(FieldValue(std::move(*rows)));
+               });
 }
 
-void DeadLetterVerbs::list(const Table& request, Reply reply) {
+void act(Broker& broker, const Table& request, bool replay, DeadLettersAnswered answered) {
   auto asked = Asked::read(request);
-  if (!asked) return reply(failed(asked.error().message));
-  if (asked->limit == 0) asked->limit = 100;
-  if (asked->limit > most_listed) return reply(failed(fmt::format("the limit is 1 to {}", most_listed)));
-  auto after = text_at(request, "after");
-  const auto key = after && !after->empty() ? position_of(*after) : std::optional<Position>(0);
-  if (!after || !key) return reply(failed("after is a key of the listing"));
-  if (*key > 0) asked->range.from = *key + 1;
-  collect(*asked, false, std::move(reply));
-}
-
-void DeadLetterVerbs::show(const Table& request, Reply reply) {
-  auto asked = Asked::read(request);
-  if (!asked) return reply(failed(asked.error().message));
-  auto id = text_at(request, "id");
-  if (!id || id->empty()) return reply(failed("show wants an id"));
-  asked->ids = {*id};
-  asked->limit = most_shown;
-  collect(*asked, true, [reply = std::move(reply), id = *id, queue = asked->queue](Table answer) {
-    const FieldValue* found = answer.find("result");
-    const auto* rows = found ? found->get<FieldArray>() : nullptr;
-    if (rows != nullptr && rows->empty()) return reply(failed(fmt::format("no dead letter '{}' in '{}'", id, queue)));
-    reply(std::move(answer));
-  });
-}
-
-void DeadLetterVerbs::act(const Table& request, bool replay, Reply reply) {
-  auto asked = Asked::read(request);
-  if (!asked) return reply(failed(asked.error().message));
-  if (!asked->says_which()) return reply(failed("say which dead letters: ids, a filter, or all"));
+  if (!asked) return answered(bad_request(asked.error().message));
+  if (!asked->says_which()) return answered(bad_request("say which dead letters: ids, a filter, or all"));
   struct Counted {
     std::uint64_t chosen = 0;
     std::uint64_t refused = 0;
@@ -264,11 +225,11 @@ void DeadLetterVerbs::act(const Table& request, bool replay, Reply reply) {
     if (counted->ids.size() < Sweep::most_refused) counted->ids.emplace(at, letter.id);
     return Sweep::Verdict{Sweep::What::move, again->queue, amqp::encode_properties(again->properties)};
   };
-  broker_.sweep(
+  broker.sweep(
       asked->vhost, asked->queue, asked->range, std::move(judge),
       [counted, refuse, replay, dry_run = asked->dry_run,
-       reply = here(std::move(reply))](Result<Sweep::Report> report) {
-        if (!report) return reply(failed(report.error().message));
+       answered = std::move(answered)](Result<Sweep::Report> report) {
+        if (!report) return answered(bad_request(report.error().message));
         const std::uint64_t by_rule = counted->refused;
         for (const auto& [at, why] : report->refused) {
           const auto id = counted->ids.find(at);
@@ -283,8 +244,112 @@ void DeadLetterVerbs::act(const Table& request, bool replay, Reply reply) {
         result.set("refused", std::move(counted->why));
         result.set("next", report->next == 0 ? FieldValue() : FieldValue(std::to_string(report->next)));
         result.set("end", std::to_string(report->end));
-        reply(done(std::move(result)));
+        answered(FieldValue(std::move(result)));
       });
 }
 
-}  // namespace wherry::broker
+}  // namespace
+
+void list_dead_letters(Broker& broker, const Table& request, DeadLettersAnswered answered) {
+  auto asked = Asked::read(request);
+  if (!asked) return answered(bad_request(asked.error().message));
+  if (asked->limit == 0) asked->limit = 100;
+  if (asked->limit > most_listed) return answered(bad_request(fmt::format("the limit is 1 to {}", most_listed)));
+  auto after = text_at(request, "after");
+  const auto key = after && !after->empty() ? position_of(*after) : std::optional<Position>(0);
+  if (!after || !key) return answered(bad_request("after is a key of the listing"));
+  if (*key > 0) asked->range.from = *key + 1;
+  collect(broker, *asked, false, std::move(answered));
+}
+
+void show_dead_letter(Broker& broker, const Table& request, DeadLettersAnswered answered) {
+  auto asked = Asked::read(request);
+  if (!asked) return answered(bad_request(asked.error().message));
+  auto id = text_at(request, "id");
+  if (!id || id->empty()) return answered(bad_request("show wants an id"));
+  asked->ids = {*id};
+  asked->limit = most_shown;
+  collect(broker, *asked, true, [answered = std::move(answered), id = *id, queue = asked->queue](auto found) {
+    const auto* rows = found ? found->template get<FieldArray>() : nullptr;
+    if (rows && rows->empty()) return answered(not_found(fmt::format("no dead letter '{}' in '{}'", id, queue)));
+    answered(std::move(found));
+  });
+}
+
+void replay_dead_letters(Broker& broker, const Table& request, DeadLettersAnswered answered) {
+  act(broker, request, true, std::move(answered));
+}
+
+void discard_dead_letters(Broker& broker, const Table& request, DeadLettersAnswered answered) {
+  act(broker, request, false, std::move(answered));
+}
+
+// --- by HTTP ---------------------------------------------------------------------------------------------------------
+
+namespace {
+
+using Ask = void (*)(Broker& broker, const Table& request, DeadLettersAnswered answered);
+
+constexpr std::chrono::seconds patience{60};
+
+// What a caller may do with the queue by AMQP it may do here: looking and discarding read it, a replay writes as well.
+Outcome<Answer> ask(Desk& desk, const Request& request, Ask what, bool writes) {
+  Table asked = request.body;
+  for (const auto& [name, value] : request.query) asked.set(name, value);
+  if (const std::string limit = request.option("limit"); !limit.empty()) {
+    // As a text where it is no number: the answer names it.
+    if (const auto number = position_of(limit)) asked.set("limit", static_cast<std::int64_t>(*number));
+  }
+  const std::string& vhost = request.part(0);
+  asked.set("vhost", vhost);
+  if (request.parts.size() > 1) asked.set("id", request.part(1));
+  auto topology = desk.vhost(request.caller, vhost);
+  if (!topology) return tl::unexpected(topology.error());
+  const std::string queue = text_of(asked, "queue", Asked().queue);
+  if (auto may = request.caller.check(Access::read, "queue", vhost, queue); !may) return tl::unexpected(may.error());
+  if (writes) {
+    if (auto may = request.caller.check(Access::write, "exchange", vhost, "amq.default"); !may) {
+      return tl::unexpected(may.error());
+    }
+  }
+  if (!(*topology)->read([&](const Vhost& known) { return known.look_up(queue) != nullptr; })) {
+    return not_found(fmt::format("there is no queue '{}'", queue));
+  }
+  const auto promise = std::make_shared<std::promise<Outcome<FieldValue>>>();
+  auto answered = promise->get_future();
+  what(desk.broker(), asked, [promise](Outcome<FieldValue> said) { promise->set_value(std::move(said)); });
+  if (answered.wait_for(patience) != std::future_status::ready) {
+    return unavailable("not done yet, and going on: ask for fewer at once, by limit and next");
+  }
+  auto said = answered.get();
+  if (!said) return tl::unexpected(said.error());
+  return answer(std::move(*said));
+}
+
+}  // namespace
+
+namespace handlers {
+
+Outcome<Answer> dead_letters(Desk& desk, const Request& request) {
+  return ask(desk, request, list_dead_letters, false);
+}
+
+Outcome<Answer> dead_letter(Desk& desk, const Request& request) {
+  return ask(desk, request, show_dead_letter, false);
+}
+
+Outcome<Answer> replay(Desk& desk, const Request& request) {
+  auto answer = ask(desk, request, replay_dead_letters, true);
+  if (answer) desk.audit(request.caller, fmt::format("replayed dead letters of {}", request.part(0)));
+  return answer;
+}
+
+Outcome<Answer> discard(Desk& desk, const Request& request) {
+  auto answer = ask(desk, request, discard_dead_letters, false);
+  if (answer) desk.audit(request.caller, fmt::format("discarded dead letters of {}", request.part(0)));
+  return answer;
+}
+
+}  // namespace handlers
+
+}  // namespace wherry::broker::admin
