@@ -80,7 +80,10 @@ class Workers(Killing, CeleryTest):
                 heir = self.run_program(*command, ready="ready")
                 for piece, text in zip(pieces, texts):
                     wait_until(lambda piece=piece, text=text: done(piece, text), f"{text} is done", 30)
-                self.wait_depth(self.channel(), queue, 0)
+                try:
+                    self.wait_depth(self.channel(), queue, 0)
+                except AssertionError as error:
+                    raise AssertionError(f"{error}; the heir ({heir.process.poll()}) said: {heir.errors}") from None
                 self.end(heir)
                 # Nothing that the heir had in its hands came back.
                 self.wait_depth(self.channel(), queue, 0)

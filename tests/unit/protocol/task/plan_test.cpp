@@ -139,6 +139,21 @@ TEST_CASE("What a chain is told of its group and callbacks holds for its last ta
   CHECK(second.tasks[0].task.embed.callbacks.get<Value::Array>()->size() == 1);
 }
 
+TEST_CASE("An empty task_id is none, and one that is no text is refused", "[plan]") {
+  for (Signature (*make)(const std::vector<Signature>&) : {&make_chain, &make_group}) {
+    Signature a = sig("a");
+    a.options = {{"task_id", ""}};
+    Signature whole = make({a});
+    whole.options = {{"task_id", ""}};
+    CHECK(plan_of(whole).tasks[0].task.id.size() == 36);
+  }
+  Signature odd = sig("a");
+  odd.options = {{"task_id", 5}};
+  const auto plan = make_plan(odd, {}, {});
+  REQUIRE(!plan);
+  CHECK(plan.error().message.find("task_id") != std::string::npos);
+}
+
 TEST_CASE("A group's tasks all go, each with its place", "[plan]") {
   const Plan plan = plan_of(make_group({sig("a"), make_group({sig("b"), sig("c")})}), {.args = {1}});
   REQUIRE(planned_names(plan) == std::vector<std::string>{"a", "b", "c"});
