@@ -24,13 +24,14 @@ void EventLoop::wall_clock_moved() {
 void EventLoop::Impl::end_turn() {
   // By index: a hook may add a hook.
   for (std::size_t i = 0; i < hooks.size(); ++i) hooks[i]();
-  // Flushing may lose a stream, whose handler may write to others: those are flushed in the same turn.
-  while (!dirty.empty()) {
-    std::vector<std::shared_ptr<Flushable>> batch;
-    batch.swap(dirty);
-    for (auto& stream : batch) stream->flush();
-  }
-  while (!after.empty()) {
+  // Flushing may lose a stream, whose handler may write to others, and so may what comes after: all of that is flushed
+  // in the same turn, or it would wait for whatever comes next.
+  while (!dirty.empty() || !after.empty()) {
+    while (!dirty.empty()) {
+      std::vector<std::shared_ptr<Flushable>> batch;
+      batch.swap(dirty);
+      for (auto& stream : batch) stream->flush();
+    }
     for (auto& work : std::exchange(after, {})) work();
   }
   // Only now: what a socket brought has been passed on before the same socket is read again, so a fast sender cannot

@@ -35,6 +35,15 @@ class StreamHandler {
   ~StreamHandler() = default;
 };
 
+// Of a connection over TLS (tls.h).
+struct TlsPeer {
+  std::string protocol;     // "TLSv1.3".
+  std::string cipher;       // OpenSSL's name for it.
+  bool verified = false;    // It has shown a certificate that is good.
+  std::string subject;      // Of that certificate, as RFC 4514 writes it: "CN=worker,O=Example".
+  std::string common_name;  // Empty where it has none.
+};
+
 class Stream {
  public:
   virtual ~Stream() = default;
@@ -58,6 +67,8 @@ class Stream {
 
   virtual Address local() const = 0;
   virtual Address peer() const = 0;
+  // Null where the bytes go as they are.
+  virtual const TlsPeer* tls() const { return nullptr; }
 };
 
 class Acceptor {

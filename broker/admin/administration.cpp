@@ -1,5 +1,7 @@
 #include "broker/admin/administration.h"
 
+#include <fmt/format.h>
+
 #include "base/log.h"
 #include "broker/admin/metrics.h"
 #include "broker/admin/verbs.h"
@@ -16,23 +18,32 @@ Result<std::unique_ptr<Administration>> Administration::start(Broker& broker, Ad
   out->desk_ = std::make_unique<Desk>(broker, std::move(config.desk));
   out->routes_ = std::make_unique<Routes>(*out->desk_);
   out->desk_->add_listener({"amqp", broker.address()});
-  if (config.management) {
-    auto server =
-        HttpServer::listen(*config.management, management_threads,
-                           [out = out.get()](const HttpRequest& request) { return out->routes_->answer(request); });
-    if (!server) return fail("management: " + server.error().message);
-    out->management_ = std::move(*server);
+  if (const auto at = broker.tls_address()) out->desk_->add_listener({"amqp/ssl", *at});
+  const net::TlsContextRef tls = broker.shared().config().tls;
+  const HttpServer::Handler manage = [out = out.get()](const HttpRequest& request) {
+    return out->routes_->answer(request);
+  };
+  const HttpServer::Handler measure = [desk = out->desk_.get()](const HttpRequest& request) {
+    return answer_metrics(*desk, request);
+  };
+  struct Listener {
+    const char* protocol;
+    const std::optional<net::Address>& at;
+    std::size_t threads;
+    const HttpServer::Handler& handler;
+    net::TlsContextRef tls;
+  };
+  for (const Listener& each : {Listener{"http", config.management, management_threads, manage, {}},
+                               Listener{"https", config.management_https, management_threads, manage, tls},
+                               Listener{"http/prometheus", config.metrics, metrics_threads, measure, {}},
+                               Listener{"https/prometheus", config.metrics_https, metrics_threads, measure, tls}}) {
+    if (!each.at) continue;
+    auto server = HttpServer::listen(*each.at, each.threads, each.handler, each.tls);
+    if (!server) return fail(fmt::format("{}: {}", each.protocol, server.error().message));
+    out->desk_->add_listener({each.protocol, (*server)->address()});
+    out->servers_.push_back(std::move(*server));
   }
-  if (config.metrics) {
-    auto server = HttpServer::listen(
-        *config.metrics, metrics_threads,
-        [desk = out->desk_.get()](const HttpRequest& request) { return answer_metrics(*desk, request); });
-    if (!server) return fail("metrics: " + server.error().message);
-    out->metrics_ = std::move(*server);
-  }
-  if (const auto at = out->management()) out->desk_->add_listener({"http", *at});
-  if (const auto at = out->metrics()) out->desk_->add_listener({"http/prometheus", *at});
-  if (out->management_) out->desk_->sampler().start();
+  if (config.management || config.management_https) out->desk_->sampler().start();
   out->thread_ = std::thread([out = out.get()] { out->work(); });
   return out;
 }
@@ -44,15 +55,14 @@ Administration::~Administration() {
     changed_.notify_all();
   }
   if (thread_.joinable()) thread_.join();
-  management_.reset();
-  metrics_.reset();
+  servers_.clear();
 }
 
-std::optional<net::Address> Administration::management() const {
-  return management_ ? std::optional(management_->address()) : std::nullopt;
-}
-std::optional<net::Address> Administration::metrics() const {
-  return metrics_ ? std::optional(metrics_->address()) : std::nullopt;
+std::optional<net::Address> Administration::listener(std::string_view protocol) const {
+  for (const DeskConfig::Listener& each : desk_->listeners()) {
+    if (each.protocol == protocol) return each.address;
+  }
+  return std::nullopt;
 }
 
 bool Administration::ask(const Table& request, Done done) {

@@ -14,7 +14,9 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <string_view>
 #include <thread>
+#include <vector>
 
 #include "broker/admin/http_server.h"
 
@@ -22,8 +24,10 @@ namespace wherry::broker::admin {
 
 struct AdministrationConfig {
   DeskConfig desk;
-  std::optional<net::Address> management;  // Nothing: no management API.
+  std::optional<net::Address> management;  // Nothing: no management API; so for the others.
+  std::optional<net::Address> management_https;
   std::optional<net::Address> metrics;
+  std::optional<net::Address> metrics_https;
 };
 
 class Administration {
@@ -31,9 +35,9 @@ class Administration {
   static Result<std::unique_ptr<Administration>> start(Broker& broker, AdministrationConfig config);
   ~Administration();
 
-  // Where they listen, with the ports that were picked.
-  std::optional<net::Address> management() const;
-  std::optional<net::Address> metrics() const;
+  // Where somebody listens, with the port that was picked: "http" and "https" is the management API, "http/prometheus"
+  // and "https/prometheus" the metrics.
+  std::optional<net::Address> listener(std::string_view protocol) const;
   Desk& desk() { return *desk_; }
 
   // A verb of the control socket; false: there is no such verb. The answer comes on a thread of this object's.
@@ -46,8 +50,7 @@ class Administration {
 
   std::unique_ptr<Desk> desk_;
   std::unique_ptr<Routes> routes_;
-  std::unique_ptr<HttpServer> management_;
-  std::unique_ptr<HttpServer> metrics_;
+  std::vector<std::unique_ptr<HttpServer>> servers_;
   std::mutex mutex_;
   std::condition_variable changed_;
   std::deque<std::function<void()>> waiting_;

@@ -36,18 +36,19 @@ bool has_body(const httplib::Request& request) {
 
 class Server final : public HttpServer {
  public:
-  Server(std::size_t threads, Handler handler) : handler_(std::move(handler)) {
-    server_.new_task_queue = [threads] { return new httplib::ThreadPool(threads); };
-    server_.set_payload_max_length(Routes::most_bytes);
-    server_.set_keep_alive_max_count(1000);
-    server_.set_keep_alive_timeout(2);
-    server_.set_tcp_nodelay(true);
+  Server(std::size_t threads, Handler handler, net::TlsContextRef tls)
+      : handler_(std::move(handler)), tls_(std::move(tls)), server_(make(tls_)) {
+    server_->new_task_queue = [threads] { return new httplib::ThreadPool(threads); };
+    server_->set_payload_max_length(Routes::most_bytes);
+    server_->set_keep_alive_max_count(1000);
+    server_->set_keep_alive_timeout(2);
+    server_->set_tcp_nodelay(true);
     // SO_REUSEPORT, which the library would set, lets two brokers share a port.
-    server_.set_socket_options([](socket_t socket) {
+    server_->set_socket_options([](socket_t socket) {
       const int yes = 1;
       ::setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
     });
-    server_.set_pre_routing_handler([this](const httplib::Request& request, httplib::Response& response) {
+    server_->set_pre_routing_handler([this](const httplib::Request& request, httplib::Response& response) {
       if (has_body(request)) return httplib::Server::HandlerResponse::Unhandled;
       respond(request, response);
       return httplib::Server::HandlerResponse::Handled;
@@ -56,44 +57,54 @@ class Server final : public HttpServer {
       respond(request, response);
     };
     const char* everything = R"([\s\S]*)";
-    server_.Get(everything, answer);
-    server_.Post(everything, answer);
-    server_.Put(everything, answer);
-    server_.Delete(everything, answer);
-    server_.Patch(everything, answer);
-    server_.set_error_handler([](const httplib::Request&, httplib::Response& response) {
+    server_->Get(everything, answer);
+    server_->Post(everything, answer);
+    server_->Put(everything, answer);
+    server_->Delete(everything, answer);
+    server_->Patch(everything, answer);
+    server_->set_error_handler([](const httplib::Request&, httplib::Response& response) {
       if (!response.body.empty()) return;
       response.set_content(response.status == 413 ? R"({"error":"payload_too_large","reason":"the body is too large"})"
                                                   : R"({"error":"bad_request","reason":"this is no HTTP request"})",
                            "application/json");
     });
-    server_.set_exception_handler([](const httplib::Request& request, httplib::Response& response, std::exception_ptr) {
-      log::error("admin", "{} {} ended with an exception", request.method, request.target);
-      response.status = 500;
-      response.set_content(R"({"error":"internal_error","reason":"see the broker's log"})", "application/json");
-    });
+    server_->set_exception_handler(
+        [](const httplib::Request& request, httplib::Response& response, std::exception_ptr) {
+          log::error("admin", "{} {} ended with an exception", request.method, request.target);
+          response.status = 500;
+          response.set_content(R"({"error":"internal_error","reason":"see the broker's log"})", "application/json");
+        });
   }
   ~Server() override {
-    server_.stop();
+    server_->stop();
     if (thread_.joinable()) thread_.join();
   }
 
   Result<void> bind(const net::Address& at) {
     const std::string host = at.host.empty() ? "0.0.0.0" : at.host;
     errno = 0;
-    const int port = at.port == 0 ? server_.bind_to_any_port(host) : server_.bind_to_port(host, at.port) ? at.port : -1;
+    const int port = at.port == 0                           ? server_->bind_to_any_port(host)
+                     : server_->bind_to_port(host, at.port) ? at.port
+                                                            : -1;
     if (port <= 0)
       return fail(fmt::format("cannot listen on {}: {}", at.text(), std::strerror(errno ? errno : EINVAL)));
     address_ = {host, static_cast<std::uint16_t>(port)};
-    thread_ = std::thread([this] { server_.listen_after_bind(); });
+    thread_ = std::thread([this] { server_->listen_after_bind(); });
     // stop() before it runs would be forgotten.
-    while (!server_.is_running()) std::this_thread::yield();
+    while (!server_->is_running()) std::this_thread::yield();
     return {};
   }
 
   net::Address address() const override { return address_; }
 
  private:
+  static std::unique_ptr<httplib::Server> make(const net::TlsContextRef& tls) {
+    if (!tls) return std::make_unique<httplib::Server>();
+    return std::make_unique<httplib::SSLServer>([&tls](SSL_CTX& context) {
+      tls->serve_on(context);
+      return true;
+    });
+  }
   void respond(const httplib::Request& request, httplib::Response& response) {
     HttpAnswer answer = handler_(request_of(request));
     response.status = answer.status;
@@ -103,15 +114,17 @@ class Server final : public HttpServer {
   }
 
   Handler handler_;
-  httplib::Server server_;
+  const net::TlsContextRef tls_;
+  const std::unique_ptr<httplib::Server> server_;
   net::Address address_;
   std::thread thread_;
 };
 
 }  // namespace
 
-Result<std::unique_ptr<HttpServer>> HttpServer::listen(const net::Address& at, std::size_t threads, Handler handler) {
-  auto server = std::make_unique<Server>(threads, std::move(handler));
+Result<std::unique_ptr<HttpServer>> HttpServer::listen(const net::Address& at, std::size_t threads, Handler handler,
+                                                       net::TlsContextRef tls) {
+  auto server = std::make_unique<Server>(threads, std::move(handler), std::move(tls));
   if (auto bound = server->bind(at); !bound) return tl::unexpected(bound.error());
   return std::unique_ptr<HttpServer>(std::move(server));
 }

@@ -14,13 +14,16 @@
 #include "base/result.h"
 #include "broker/admin/routes.h"
 #include "net/address.h"
+#include "net/tls.h"
 
 namespace wherry::broker::admin {
 
 class HttpServer {
  public:
   using Handler = std::function<HttpAnswer(const HttpRequest& request)>;
-  static Result<std::unique_ptr<HttpServer>> listen(const net::Address& at, std::size_t threads, Handler handler);
+  // tls: null for plain HTTP.
+  static Result<std::unique_ptr<HttpServer>> listen(const net::Address& at, std::size_t threads, Handler handler,
+                                                    net::TlsContextRef tls = nullptr);
   virtual ~HttpServer() = default;
   virtual net::Address address() const = 0;  // With the port that was picked.
 };

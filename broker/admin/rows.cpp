@@ -198,7 +198,12 @@ Table connection_row(Desk& desk, const ConnectionState& connection) {
   put(row, "port", count(connection.local.port));
   put(row, "peer_host", connection.peer.host);
   put(row, "peer_port", count(connection.peer.port));
-  put(row, "ssl", false);
+  put(row, "ssl", connection.tls.has_value());
+  if (connection.tls) {
+    put(row, "ssl_protocol", connection.tls->protocol);
+    put(row, "ssl_cipher", connection.tls->cipher);
+    put(row, "peer_cert_subject", connection.tls->subject);
+  }
   put(row, "auth_mechanism", info.mechanism);
   put(row, "channels", count(info.channels.size()));
   put(row, "channel_max", count(info.tuning.channel_max));

@@ -126,10 +126,14 @@ class UserTable final : public Users {
 
   Result<UserRef> log_in(std::string_view name, std::string_view password, bool from_loopback) const override {
     const UserRef user = find(name);
-    if (!user) return fail(fmt::format("user '{}' does not exist", name));
-    if (!password_matches(user->spec().password_hash, password, user->spec().hashing)) {
+    if (user && !password_matches(user->spec().password_hash, password, user->spec().hashing)) {
       return fail(fmt::format("user '{}': wrong password", name));
     }
+    return admit(name, from_loopback);
+  }
+  Result<UserRef> admit(std::string_view name, bool from_loopback) const override {
+    UserRef user = find(name);
+    if (!user) return fail(fmt::format("user '{}' does not exist", name));
     if (user->spec().loopback_only && !from_loopback) {
       return fail(fmt::format("user '{}' can only connect via localhost", name));
     }

@@ -79,6 +79,8 @@ class Users {
 
   // The user, or why not (for the log; the client is told only that it was refused).
   virtual Result<UserRef> log_in(std::string_view name, std::string_view password, bool from_loopback) const = 0;
+  // The same of somebody whose name was proved in another way.
+  virtual Result<UserRef> admit(std::string_view name, bool from_loopback) const = 0;
 };
 
 }  // namespace wherry::broker

@@ -15,6 +15,9 @@ Result<std::string> effective_settings(const Options& options) {
     if (value) given.push_back({path, fmt::format("{}", *value), option});
   };
   give("listen.amqp", options.amqp, "--amqp");
+  give("listen.amqps", options.amqps, "--amqps");
+  give("listen.management", options.management, "--management");
+  give("listen.metrics", options.metrics, "--metrics");
   give("data_dir", options.data_dir, "--data-dir");
   give("shards", options.shards, "--shards");
   give("durability", options.durability, "--durability");

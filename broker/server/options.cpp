@@ -45,6 +45,8 @@ Result<Options> parse_options(int argc, const char* const* argv) {
       "where the broker keeps its data; created when missing")(
       "amqp,a", po::value<std::string>()->value_name("HOST:PORT"),
       "where to listen for AMQP (127.0.0.1:5672); port 0 picks a free one")(
+      "amqps", po::value<std::string>()->value_name("HOST:PORT"),
+      "where to listen for AMQP over TLS, RabbitMQ's is on 5671; wants tls.certificate in the file")(
       "management,m", po::value<std::string>()->value_name("HOST:PORT"),
       "where the management HTTP API listens, RabbitMQ's is on 15672; without this nobody listens")(
       "metrics", po::value<std::string>()->value_name("HOST:PORT"),
@@ -72,6 +74,7 @@ Result<Options> parse_options(int argc, const char* const* argv) {
     options.config = given<std::string>(values, "config");
     options.data_dir = given<std::string>(values, "data-dir");
     options.amqp = given<std::string>(values, "amqp");
+    options.amqps = given<std::string>(values, "amqps");
     options.management = given<std::string>(values, "management");
     options.metrics = given<std::string>(values, "metrics");
     options.shards = given<unsigned>(values, "shards");

@@ -13,6 +13,7 @@ struct Options {
   std::optional<std::string> config;
   std::optional<std::string> data_dir;
   std::optional<std::string> amqp;
+  std::optional<std::string> amqps;
   std::optional<std::string> management;
   std::optional<std::string> metrics;
   std::optional<unsigned> shards;

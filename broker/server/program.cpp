@@ -65,6 +65,15 @@ class StopWait {
                           }};
 };
 
+void read_certificates_again(const net::TlsContextRef& tls) {
+  if (!tls) return;
+  if (auto read = tls->reload(); !read) {
+    return log::error("broker", "the certificates were read again and cannot be used, nothing was changed: {}",
+                      read.error().message);
+  }
+  log::info("broker", "read the certificates again: they count for the connections that come from now on");
+}
+
 void read_configuration_again(const Options& options, Broker& broker) {
   auto settings = read_settings_again(options);
   if (!settings) {
@@ -73,10 +82,6 @@ void read_configuration_again(const Options& options, Broker& broker) {
   }
   broker.settings().configure(std::move(*settings));
   log::info("broker", "read the configuration again: policies and limits are as it says");
-}
-
-std::string said(const char* what, const std::optional<net::Address>& address) {
-  return address ? what + address->text() : std::string();
 }
 
 }  // namespace
@@ -100,13 +105,19 @@ int run_program(const Options& options) {
   stop.on_hang_up([&options, &server, &manager, &status] {
     manager.reloading();
     read_configuration_again(options, server.broker());
+    read_certificates_again(server.broker().shared().config().tls);
     manager.ready(status);
   });
   ShardPulse pulse(server.broker().shared());
   std::optional<net::Watchdog> watchdog(std::in_place, stop.loop(), manager, [&pulse] { return pulse.look(); });
-  std::printf("wherry-broker ready amqp=%s data=%s shards=%u pid=%d%s%s\n", server.address().text().c_str(),
-              server.data_dir().c_str(), server.shards(), ::getpid(), said(" management=", server.management()).c_str(),
-              said(" metrics=", server.metrics()).c_str());
+  std::string listeners;
+  for (const auto& [name, protocol] :
+       {std::pair("amqps", "amqp/ssl"), std::pair("management", "http"), std::pair("management_https", "https"),
+        std::pair("metrics", "http/prometheus"), std::pair("metrics_https", "https/prometheus")}) {
+    if (const auto at = server.listener(protocol)) listeners += fmt::format(" {}={}", name, at->text());
+  }
+  std::printf("wherry-broker ready amqp=%s data=%s shards=%u pid=%d%s\n", server.address().text().c_str(),
+              server.data_dir().c_str(), server.shards(), ::getpid(), listeners.c_str());
   std::fflush(stdout);
   manager.ready(status);
   log::info("broker", "ready on {}, {} shard(s), data in {}", server.address().text(), server.shards(),

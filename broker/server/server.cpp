@@ -29,7 +29,9 @@ WatchProbes probes_of(const Broker& broker, unsigned shards, const std::string& 
 admin::AdministrationConfig administration_of(const Plan& plan, const std::filesystem::path& data_dir) {
   admin::AdministrationConfig config;
   config.management = plan.management;
+  config.management_https = plan.management_https;
   config.metrics = plan.metrics;
+  config.metrics_https = plan.metrics_https;
   config.desk.node = "wherry@" + host_name();
   config.desk.version = WHERRY_VERSION;
   config.desk.data_dir = data_dir.string();
@@ -101,7 +103,7 @@ Result<std::unique_ptr<Server>> Server::start(Plan plan, ServerHost host) {
     });
   };
   impl->broker = std::make_unique<Broker>(std::move(plan.broker));
-  if (auto started = impl->broker->start(plan.amqp); !started) return tl::unexpected(started.error());
+  if (auto started = impl->broker->start(plan.amqp, plan.amqps); !started) return tl::unexpected(started.error());
   auto administration = admin::Administration::start(*impl->broker, administration_of(plan, impl->data_path));
   if (!administration) return tl::unexpected(administration.error());
   impl->administration = std::move(*administration);
@@ -127,11 +129,8 @@ Broker& Server::broker() {
   return *impl_->broker;
 }
 
-std::optional<net::Address> Server::management() const {
-  return impl_->administration->management();
-}
-std::optional<net::Address> Server::metrics() const {
-  return impl_->administration->metrics();
+std::optional<net::Address> Server::listener(std::string_view protocol) const {
+  return impl_->administration->listener(protocol);
 }
 
 void Server::stop(std::string_view reason) {

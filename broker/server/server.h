@@ -42,9 +42,9 @@ class Server {
   ~Server();
 
   net::Address address() const;  // With the port that was picked.
-  // Of the management API and the metrics, where they listen.
-  std::optional<net::Address> management() const;
-  std::optional<net::Address> metrics() const;
+  // Of the management API ("http", "https"), the metrics ("http/prometheus", "https/prometheus") and AMQP over TLS
+  // ("amqp/ssl"), where they listen.
+  std::optional<net::Address> listener(std::string_view protocol) const;
   // As it was locked; empty without one.
   const std::filesystem::path& data_dir() const;
   unsigned shards() const;

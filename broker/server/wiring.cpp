@@ -89,6 +89,52 @@ Result<void> take_options(const Options& options, BrokerSettings& settings) {
   return {};
 }
 
+Result<void> read_listeners(const Options& options, const BrokerSettings& settings, Plan& plan) {
+  struct Listener {
+    const char* name;
+    std::optional<std::string> option;
+    std::optional<std::string> setting;
+    std::uint16_t port;  // RabbitMQ's.
+    std::optional<net::Address>& into;
+  };
+  for (const Listener& each :
+       {Listener{"amqps", options.amqps, settings.amqps, 5671, plan.amqps},
+        Listener{"management", options.management, settings.management, 15672, plan.management},
+        Listener{"management_https", {}, settings.management_https, 15671, plan.management_https},
+        Listener{"metrics", options.metrics, settings.metrics, 15692, plan.metrics},
+        Listener{"metrics_https", {}, settings.metrics_https, 15691, plan.metrics_https}}) {
+    const std::optional<std::string>& given = each.option ? each.option : each.setting;
+    if (!given) continue;
+    auto parsed = net::parse_address(*given, each.port);
+    if (!parsed) {
+      return fail(fmt::format("{}{}: {}", each.option ? "--" : "listen.", each.name, parsed.error().message));
+    }
+    each.into = *parsed;
+  }
+  return {};
+}
+
+// What the listeners for TLS need: the files, which have to be there when the broker starts.
+Result<void> open_tls(const TlsSettings& settings, Plan& plan) {
+  if (!plan.amqps && !plan.management_https && !plan.metrics_https) return {};
+  if (!settings.certificate) return fail("to listen for TLS the broker wants tls.certificate, and tls.key");
+  net::TlsConfig config;
+  config.certificate = *settings.certificate;
+  config.key = settings.key.value_or("");
+  config.ca = settings.ca.value_or("");
+  config.verify = settings.verify == TlsSettings::Verify::none   ? net::TlsVerify::none
+                  : settings.verify == TlsSettings::Verify::peer ? net::TlsVerify::peer
+                                                                 : net::TlsVerify::required;
+  auto context = net::TlsContext::server(std::move(config));
+  if (!context) return fail("tls: " + context.error().message);
+  BrokerConfig& broker = plan.broker;
+  broker.tls = *context;
+  broker.tls_session = broker.session;
+  if (settings.verify != TlsSettings::Verify::none) broker.tls_session.amqp.mechanisms.emplace_back("EXTERNAL");
+  broker.tls_session.login_by_common_name = settings.login_from == TlsSettings::LoginFrom::common_name;
+  return {};
+}
+
 }  // namespace
 
 namespace {
@@ -159,22 +205,7 @@ Result<Plan> make_plan(const Options& options, BrokerSettings settings) {
   auto address = net::parse_address(options.amqp.value_or(settings.amqp), 5672);
   if (!address) return fail((options.amqp ? "--amqp: " : "listen.amqp: ") + address.error().message);
   plan.amqp = *address;
-  const auto listen = [&](const char* name, const std::optional<std::string>& option,
-                          const std::optional<std::string>& setting, std::uint16_t port,
-                          std::optional<net::Address>& into) -> Result<void> {
-    const std::optional<std::string>& given = option ? option : setting;
-    if (!given) return {};
-    auto parsed = net::parse_address(*given, port);
-    if (!parsed) return fail(fmt::format("{}{}: {}", option ? "--" : "listen.", name, parsed.error().message));
-    into = *parsed;
-    return {};
-  };
-  if (auto done = listen("management", options.management, settings.management, 15672, plan.management); !done) {
-    return tl::unexpected(done.error());
-  }
-  if (auto done = listen("metrics", options.metrics, settings.metrics, 15692, plan.metrics); !done) {
-    return tl::unexpected(done.error());
-  }
+  if (auto read = read_listeners(options, settings, plan); !read) return tl::unexpected(read.error());
   if (options.data_dir) settings.data_dir = options.data_dir;
   plan.data_dir = settings.data_dir ? std::filesystem::path(*settings.data_dir) : DataDir::default_path();
   plan.log_level = settings.log_level;
@@ -209,6 +240,7 @@ Result<Plan> make_plan(const Options& options, BrokerSettings settings) {
   broker.session.amqp.properties = server_properties(settings.product);
   broker.session.amqp.tuning = {settings.channel_max, settings.frame_max, settings.heartbeat_s};
   broker.session.amqp.max_message_size = settings.max_message_size;
+  if (auto opened = open_tls(settings.tls, plan); !opened) return tl::unexpected(opened.error());
   broker.durability = to_durability(settings.durability);
   broker.consumer_timeout_ms = static_cast<std::uint64_t>(settings.consumer_timeout.count());
   plan.watch.memory_mark = to_bytes(settings.memory_high_watermark);

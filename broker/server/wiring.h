@@ -15,9 +15,12 @@ namespace wherry::broker {
 constexpr unsigned most_shards = 64;
 
 struct Plan {
-  std::optional<net::Address> amqp;        // None: it does not listen; connections are given to Broker::adopt().
-  std::optional<net::Address> management;  // None: nobody listens.
+  std::optional<net::Address> amqp;   // None: it does not listen; connections are given to Broker::adopt().
+  std::optional<net::Address> amqps;  // None: nobody listens; so for the others.
+  std::optional<net::Address> management;
+  std::optional<net::Address> management_https;
   std::optional<net::Address> metrics;
+  std::optional<net::Address> metrics_https;
   std::filesystem::path data_dir;  // Empty: nothing is kept.
   log::Level log_level = log::Level::info;
   log::Format log_format = log::Format::text;

@@ -257,6 +257,17 @@ Channel* Session::find(std::uint16_t number) {
 
 // --- the machine's events --------------------------------------------------------------------------------------------
 
+Result<UserRef> Session::log_in(std::string_view mechanism, std::string_view response) const {
+  const auto users = host_.users().now();
+  if (mechanism == "EXTERNAL") {
+    if (peer_.certified.empty()) return fail("it has shown no certificate that names a user");
+    return users->admit(peer_.certified, peer_.loopback);
+  }
+  const auto credentials = parse_login(mechanism, response);
+  if (!credentials) return tl::unexpected(credentials.error());
+  return users->log_in(credentials->user, credentials->password, peer_.loopback);
+}
+
 Session::Login Session::on_login(std::string_view mechanism, std::string_view response, const amqp::Table& properties) {
   if (const amqp::FieldValue* value = properties.find("capabilities")) {
     if (const auto* capabilities = value->get<amqp::Table>()) {
@@ -265,12 +276,10 @@ Session::Login Session::on_login(std::string_view mechanism, std::string_view re
       }
     }
   }
-  auto credentials = parse_login(mechanism, response);
   mechanism_ = mechanism;
   client_properties_ = properties;
   user_version_ = host_.users().version();
-  auto user = credentials ? host_.users().now()->log_in(credentials->user, credentials->password, peer_.loopback)
-                          : Result<UserRef>(tl::unexpected(credentials.error()));
+  auto user = log_in(mechanism, response);
   Login login;
   if (!user) {
     log::warning("session", "{}: login refused: {}", peer_.address, user.error().message);

@@ -25,6 +25,7 @@ namespace wherry::broker {
 
 struct SessionConfig {
   amqp::ServerConfig amqp;
+  bool login_by_common_name = true;  // By EXTERNAL; else by the whole distinguished name.
   // Unsent bytes above which deliveries to this connection wait for its socket.
   std::size_t write_window_bytes = 1u << 20;
   // Unsent bytes of answers above which the connection's input waits for its socket.
@@ -51,6 +52,7 @@ class Session final : public amqp::ServerEvents {
   struct Peer {
     std::string address;  // For logs.
     bool loopback = false;
+    std::string certified = {};  // The user that its certificate names; empty: it has shown none that is good.
   };
   Session(const SessionConfig& config, Host& host, SessionOwner& owner, OutputBuffer& out, ConnectionId id, Peer peer,
           Monotonic now);
@@ -132,6 +134,7 @@ class Session final : public amqp::ServerEvents {
 
  private:
   Login on_login(std::string_view mechanism, std::string_view response, const amqp::Table& properties) override;
+  Result<UserRef> log_in(std::string_view mechanism, std::string_view response) const;
   AmqpResult<void> on_open(std::string_view virtual_host, const amqp::Tuning& agreed) override;
   AmqpResult<void> on_channel_open(std::uint16_t channel) override;
   void follow_user();

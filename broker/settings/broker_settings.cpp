@@ -129,6 +129,21 @@ StoreSettings read_store(yaml::Map map) {
   return out;
 }
 
+void read_tls(yaml::Map& root, BrokerSettings& out) {
+  TlsSettings& tls = out.tls;
+  yaml::Map map = root.map("tls");
+  map.get("certificate", tls.certificate);
+  map.get("key", tls.key);
+  map.get("ca", tls.ca);
+  map.choice<TlsSettings::Verify>("verify", tls.verify,
+                                  {{"none", TlsSettings::Verify::none},
+                                   {"peer", TlsSettings::Verify::peer},
+                                   {"required", TlsSettings::Verify::required}});
+  map.choice<TlsSettings::LoginFrom>("login_from", tls.login_from,
+                                     {{"common_name", TlsSettings::LoginFrom::common_name},
+                                      {"distinguished_name", TlsSettings::LoginFrom::distinguished_name}});
+}
+
 }  // namespace
 
 // A number alone is a share up to 1, and bytes above.
@@ -158,10 +173,13 @@ BrokerSettings read_broker_settings(yaml::Document& document) {
   yaml::Map listen = root.map("listen");
   if (listen.get("amqp", out.amqp) && !is_host_and_port(out.amqp))
     listen.error("amqp", fmt::format("'amqp' wants HOST:PORT, got '{}'", out.amqp));
-  for (auto [name, into] : {std::pair("management", &out.management), std::pair("metrics", &out.metrics)}) {
+  for (auto [name, into] : {std::pair("amqps", &out.amqps), std::pair("management", &out.management),
+                            std::pair("management_https", &out.management_https), std::pair("metrics", &out.metrics),
+                            std::pair("metrics_https", &out.metrics_https)}) {
     if (listen.get(name, *into) && !is_host_and_port(**into))
       listen.error(name, fmt::format("'{}' wants HOST:PORT, got '{}'", name, **into));
   }
+  read_tls(root, out);
   root.get("data_dir", out.data_dir);
   root.get("shards", out.shards, 1, 256);
   std::chrono::seconds heartbeat(out.heartbeat_s);

@@ -65,6 +65,17 @@ struct StoreSettings {
   std::uint64_t garbage_limit = std::uint64_t{64} << 20;  // Bytes of settled messages in segments, beside live ones.
 };
 
+// Who the broker is to those who connect over TLS, and whom it believes. Files in PEM.
+struct TlsSettings {
+  enum class Verify { none, peer, required };
+  enum class LoginFrom { common_name, distinguished_name };
+  std::optional<std::string> certificate = {};    // With the chain behind it.
+  std::optional<std::string> key = {};            // None: in the certificate's file.
+  std::optional<std::string> ca = {};             // Who has signed the clients' certificates.
+  Verify verify = Verify::none;                   // Clients, by their certificates.
+  LoginFrom login_from = LoginFrom::common_name;  // Whose name a client has that logs in by EXTERNAL.
+};
+
 // What clients are told in connection.start. None: Wherry, and its version.
 struct ProductSettings {
   std::optional<std::string> name = {};
@@ -73,9 +84,14 @@ struct ProductSettings {
 
 struct BrokerSettings {
   std::string amqp = "127.0.0.1:5672";  // HOST:PORT, [IPv6]:PORT; port 0 takes a free one.
-  // The management API and the metrics, HOST:PORT as well. None: nobody listens.
+  // AMQP over TLS, the management API and the metrics, without TLS and with it; HOST:PORT as well. None: nobody
+  // listens.
+  std::optional<std::string> amqps = {};
   std::optional<std::string> management = {};
+  std::optional<std::string> management_https = {};
   std::optional<std::string> metrics = {};
+  std::optional<std::string> metrics_https = {};
+  TlsSettings tls = {};
   std::optional<std::string> data_dir = {};      // None: see the server's default.
   unsigned shards = 1;                           // Threads that serve connections and queues.
   std::uint16_t heartbeat_s = 60;                // Offered to clients; 0 = none.

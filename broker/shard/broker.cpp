@@ -99,7 +99,7 @@ Broker::~Broker() {
   if (config_.definitions != nullptr) config_.definitions->stop();
 }
 
-Result<void> Broker::start(const std::optional<net::Address>& amqp) {
+Result<void> Broker::start(const std::optional<net::Address>& amqp, const std::optional<net::Address>& amqps) {
   for (const auto& shard : shared_.shards()) {
     if (auto opened = shard->open_store(); !opened) return opened;
   }
@@ -112,6 +112,12 @@ Result<void> Broker::start(const std::optional<net::Address>& amqp) {
     acceptor_ = std::move(*acceptor);
     address_ = acceptor_->address();
     acceptor_->start([this](int socket) { adopt(socket); });
+  }
+  if (amqps) {
+    auto acceptor = net::Acceptor::listen(shared_.shards().front()->loop(), *amqps);
+    if (!acceptor) return tl::unexpected(acceptor.error());
+    tls_acceptor_ = std::move(*acceptor);
+    tls_acceptor_->start([this](int socket) { next_shard().adopt_tls(socket); });
   }
   for (const auto& shard : shared_.shards()) {
     threads_.emplace_back([&shard = *shard] { shard.run(); });
@@ -158,8 +164,16 @@ Result<void> Broker::declare_entities() {
   return config_.definitions == nullptr ? Result<void>{} : config_.definitions->sync();
 }
 
+std::optional<net::Address> Broker::tls_address() const {
+  return tls_acceptor_ ? std::optional(tls_acceptor_->address()) : std::nullopt;
+}
+
+Shard& Broker::next_shard() {
+  return *shared_.shards()[next_shard_.fetch_add(1, std::memory_order_relaxed) % config_.shards];
+}
+
 void Broker::adopt(int socket) {
-  shared_.shards()[next_shard_.fetch_add(1, std::memory_order_relaxed) % config_.shards]->adopt(socket);
+  next_shard().adopt(socket);
 }
 
 std::optional<Monotonic> Broker::sync_began(unsigned shard) const {
@@ -174,7 +188,10 @@ void Broker::stop(std::string_view reason) {
   std::mutex mutex;
   std::condition_variable changed;
   std::size_t open = shared_.shards().size();
-  if (acceptor_) shared_.shards().front()->loop().post([this] { acceptor_->close(); });
+  shared_.shards().front()->loop().post([this] {
+    if (acceptor_) acceptor_->close();
+    if (tls_acceptor_) tls_acceptor_->close();
+  });
   for (const auto& shard : shared_.shards()) {
     shard->close_all(std::string(reason), [&] {
       std::lock_guard lock(mutex);
@@ -193,6 +210,7 @@ void Broker::stop(std::string_view reason) {
   for (std::thread& thread : threads_) thread.join();
   threads_.clear();
   acceptor_.reset();
+  tls_acceptor_.reset();
 }
 
 }  // namespace wherry::broker

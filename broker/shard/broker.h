@@ -26,6 +26,7 @@
 #include "broker/shard/sweep.h"
 #include "net/address.h"
 #include "net/stream.h"
+#include "net/tls.h"
 
 namespace wherry::broker {
 
@@ -41,6 +42,9 @@ struct StoreOwner {
 struct BrokerConfig {
   unsigned shards = 1;
   SessionConfig session;
+  // Of clients over TLS; null: there is no listener for them.
+  net::TlsContextRef tls;
+  SessionConfig tls_session;
   std::vector<std::string> vhosts{"/"};
   std::shared_ptr<const Users> users;  // Of a first start: what was changed since is in the definitions.
   // One for each shard, opened by start(). Errors say what is wrong with what is on the disk.
@@ -115,8 +119,9 @@ class Broker {
 
   // Opens the stores, restores what the definitions hold, starts the shards' threads, declares the configured entities
   // (an error names the one that conflicts), then listens, where it is told to.
-  Result<void> start(const std::optional<net::Address>& amqp);
+  Result<void> start(const std::optional<net::Address>& amqp, const std::optional<net::Address>& amqps = {});
   net::Address address() const { return address_; }  // Empty when it does not listen.
+  std::optional<net::Address> tls_address() const;
   // Takes over the broker's end of a connection that came in another way. Threads: any.
   void adopt(int socket);
   // Since when a shard waits for the write or sync that is under way. Threads: any.
@@ -148,6 +153,7 @@ class Broker {
 
  private:
   class Restoring;
+  Shard& next_shard();  // In turn.
   Result<void> restore();
   Result<void> declare_entities();
   Result<QueueEntryRef> find_queue(std::string_view vhost, std::string_view queue) const;
@@ -158,6 +164,7 @@ class Broker {
   RuntimeAccess access_{shared_, settings_};
   std::vector<std::thread> threads_;
   std::unique_ptr<net::Acceptor> acceptor_;
+  std::unique_ptr<net::Acceptor> tls_acceptor_;
   net::Address address_;
   std::atomic<unsigned> next_shard_{0};  // Connections go to the shards in turn.
   bool running_ = false;

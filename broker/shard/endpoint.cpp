@@ -6,10 +6,21 @@
 
 namespace wherry::broker {
 
+namespace {
+
+Session::Peer peer_of(const net::Stream& stream, bool by_common_name) {
+  Session::Peer peer{stream.peer().text(), stream.peer().is_loopback()};
+  const net::TlsPeer* tls = stream.tls();
+  if (tls != nullptr && tls->verified) peer.certified = by_common_name ? tls->common_name : tls->subject;
+  return peer;
+}
+
+}  // namespace
+
 Endpoint::Endpoint(Shard& shard, const SessionConfig& config, ConnectionId id, std::unique_ptr<net::Stream> stream)
     : shard_(shard),
       stream_(std::move(stream)),
-      session_(config, shard, *this, stream_->out(), id, {stream_->peer().text(), stream_->peer().is_loopback()},
+      session_(config, shard, *this, stream_->out(), id, peer_of(*stream_, config.login_by_common_name),
                shard.loop().now()),
       timer_(shard.loop()) {
   set_timer();
@@ -66,6 +77,7 @@ ConnectionState Endpoint::state() const {
   row.shard = shard_.shard();
   row.peer = stream_->peer();
   row.local = stream_->local();
+  if (stream_->tls() != nullptr) row.tls = *stream_->tls();
   row.received = received_;
   row.reads = reads_;
   row.writes = writes_;

@@ -65,21 +65,45 @@ std::uint64_t Shard::now_ms() const {
 
 // --- connections -----------------------------------------------------------------------------------------------------
 
-void Shard::adopt(int socket) {
-  // Closed when nobody takes it any more: whoever has the other end is to see that.
-  const std::shared_ptr<int> fresh(new int(socket), [](const int* descriptor) {
+namespace {
+
+// Closed when nobody takes it any more: whoever has the other end is to see that.
+std::shared_ptr<int> held(int socket) {
+  return std::shared_ptr<int>(new int(socket), [](const int* descriptor) {
     if (*descriptor >= 0) ::close(*descriptor);
     delete descriptor;
   });
-  loop_.post([this, fresh] {
-    if (all_closed_) return;
-    const ConnectionId id = next_key();
-    auto stream = net::adopt(loop_, std::exchange(*fresh, -1));
-    auto endpoint = std::make_unique<Endpoint>(*this, shared_.config().session, id, std::move(stream));
-    Endpoint& made = *endpoints_.emplace(id, std::move(endpoint)).first->second;
-    made.start();
-    if (stalled_) made.set_stalled(true);
+}
+
+}  // namespace
+
+void Shard::adopt(int socket) {
+  loop_.post([this, fresh = held(socket)] {
+    if (!all_closed_) serve(net::adopt(loop_, std::exchange(*fresh, -1)), shared_.config().session);
   });
+}
+
+void Shard::adopt_tls(int socket) {
+  loop_.post([this, fresh = held(socket)] {
+    if (all_closed_) return;
+    const BrokerConfig& config = shared_.config();
+    const ConnectionId id = next_key();
+    shaking_[id] = net::accept_tls(loop_, std::exchange(*fresh, -1), config.tls, config.session.amqp.handshake_timeout,
+                                   [this, id](Result<std::unique_ptr<net::Stream>> stream) {
+                                     const auto over = shaking_.extract(id);
+                                     if (stream) return serve(*std::move(stream), shared_.config().tls_session);
+                                     log::info("broker", "a client did not come through the handshake: {}",
+                                               stream.error().message);
+                                   });
+  });
+}
+
+void Shard::serve(std::unique_ptr<net::Stream> stream, const SessionConfig& config) {
+  const ConnectionId id = next_key();
+  auto endpoint = std::make_unique<Endpoint>(*this, config, id, std::move(stream));
+  Endpoint& made = *endpoints_.emplace(id, std::move(endpoint)).first->second;
+  made.start();
+  if (stalled_) made.set_stalled(true);
 }
 
 void Shard::retire(ConnectionId id) {
@@ -92,6 +116,7 @@ void Shard::retire(ConnectionId id) {
 void Shard::close_all(std::string reason, std::function<void()> done) {
   loop_.post([this, reason = std::move(reason), done = std::move(done)] {
     all_closed_ = done;
+    shaking_.clear();
     for (auto& [id, endpoint] : endpoints_) endpoint->shut_down(reason);
     if (endpoints_.empty()) all_closed_();
   });

@@ -41,6 +41,7 @@ class Shard final : public Host {
   // --- from any thread ---
   Mailbox& mailbox() { return mailbox_; }
   void adopt(int socket);
+  void adopt_tls(int socket);
   // Closes every connection; calls done on this shard's thread when the last is gone.
   void close_all(std::string reason, std::function<void()> done);
   // Definitions::committed() has moved.
@@ -122,6 +123,7 @@ class Shard final : public Host {
   void settle(const QueueEntryRef& entry, Settlement how, std::span<const SettledDelivery> deliveries) override;
 
  private:
+  void serve(std::unique_ptr<net::Stream> stream, const SessionConfig& config);
   // A queue at home here.
   struct Home;
   // A consumer of a channel here. away: what it needs when its queue is far.
@@ -204,6 +206,7 @@ class Shard final : public Host {
   std::unordered_map<ConsumerKey, Local> locals_;
   std::unordered_map<ConsumerKey, std::unique_ptr<FarConsumer>> stand_ins_;
   std::unordered_map<ConnectionId, std::unique_ptr<Endpoint>> endpoints_;
+  std::unordered_map<ConnectionId, std::unique_ptr<net::Connecting>> shaking_;  // Before they are endpoints.
   std::vector<ConnectionId> retired_;
   std::vector<ConnectionId> turn_end_visits_;
   std::vector<std::vector<Mail>> outgoing_;  // By shard.

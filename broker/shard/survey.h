@@ -10,6 +10,7 @@
 
 #include <chrono>
 #include <map>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -17,7 +18,7 @@
 #include "base/result.h"
 #include "broker/queueing/queue.h"
 #include "broker/session/session_info.h"
-#include "net/address.h"
+#include "net/stream.h"
 
 namespace wherry::broker {
 
@@ -41,7 +42,8 @@ struct ConnectionState {
   unsigned shard = 0;
   net::Address peer;
   net::Address local;
-  std::uint64_t received = 0;  // Bytes.
+  std::optional<net::TlsPeer> tls = {};  // None: without TLS.
+  std::uint64_t received = 0;            // Bytes.
   std::uint64_t sent = 0;
   std::uint64_t reads = 0;
   std::uint64_t writes = 0;   // How often there was something to write.

@@ -10,7 +10,7 @@ PACKAGES_BUILD=(
   libhiredis-dev libpq-dev zlib1g-dev libbz2-dev libzstd-dev libcctz-dev tzdata catch2 python3
 )
 PACKAGES_TEST=(
-  python3-pika celery python3-aiosmtpd amqp-tools clang-format-14 shellcheck procps
+  python3-pika celery python3-aiosmtpd amqp-tools clang-format-14 shellcheck procps openssl
   redis-server python3-redis python3-zstandard python3-msgpack postgresql python3-sqlalchemy python3-psycopg2
   rabbitmq-server prometheus
 )

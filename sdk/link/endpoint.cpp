@@ -1,5 +1,7 @@
 #include "sdk/link/endpoint.h"
 
+#include <algorithm>
+#include <array>
 #include <charconv>
 #include <optional>
 
@@ -25,6 +27,37 @@ std::optional<std::int64_t> whole_number(std::string_view text) {
   return value;
 }
 
+// Of those that RabbitMQ's clients know for amqps.
+Result<void> read_tls_parameter(std::string_view key, std::string_view text, Endpoint& into) {
+  constexpr std::array<std::string_view, 6> known = {"cacertfile", "certfile",       "keyfile",
+                                                     "verify",     "auth_mechanism", "server_name_indication"};
+  if (std::find(known.begin(), known.end(), key) == known.end()) {
+    return fail(fmt::format(
+        "broker URL: unknown parameter \"{}\"; known are heartbeat and connection_timeout, and for amqps {}", key,
+        fmt::join(known, ", ")));
+  }
+  if (!into.tls) return fail(fmt::format("broker URL: {} is for amqps://", key));
+  auto value = decoded(text, key);
+  if (!value) return tl::unexpected(value.error());
+  if (key == "cacertfile") {
+    into.tls->ca = *value;
+  } else if (key == "certfile") {
+    into.tls->certificate = *value;
+  } else if (key == "keyfile") {
+    into.tls->key = *value;
+  } else if (key == "server_name_indication") {
+    into.server_name = *value;
+  } else if (key == "verify" && (*value == "verify_peer" || *value == "verify_none")) {
+    into.tls->verify = *value == "verify_peer" ? net::TlsVerify::required : net::TlsVerify::none;
+  } else if (key == "auth_mechanism" && (*value == "external" || *value == "plain")) {
+    into.external = *value == "external";
+  } else {
+    return fail(fmt::format("broker URL: {} is {}, not \"{}\"", key,
+                            key == "verify" ? "verify_peer or verify_none" : "external or plain", *value));
+  }
+  return {};
+}
+
 Result<void> read_query(std::string_view query, Endpoint& into) {
   while (!query.empty()) {
     const std::string_view pair = query.substr(0, query.find('&'));
@@ -44,8 +77,8 @@ Result<void> read_query(std::string_view query, Endpoint& into) {
             "broker URL: connection_timeout is a number of milliseconds from 1 to 86400000, not \"{}\"", text));
       }
       into.connection_timeout = std::chrono::milliseconds(*number);
-    } else {
-      return fail(fmt::format("broker URL: unknown parameter \"{}\"; known are heartbeat and connection_timeout", key));
+    } else if (auto known = read_tls_parameter(key, text, into); !known) {
+      return known;
     }
   }
   return {};
@@ -82,7 +115,8 @@ Result<Endpoint> parse_embedded(std::string_view url) {
 
 std::string Endpoint::text() const {
   if (!embedded.empty()) return embedded;
-  return fmt::format("amqp://{}@{}{}{}", user, address.text(), virtual_host.starts_with('/') ? "" : "/", virtual_host);
+  return fmt::format("{}://{}@{}{}{}", tls ? "amqps" : "amqp", external ? "" : user, address.text(),
+                     virtual_host.starts_with('/') ? "" : "/", virtual_host);
 }
 
 Result<Endpoint> parse_endpoint(std::string_view url) {
@@ -93,14 +127,17 @@ Result<Endpoint> parse_endpoint(std::string_view url) {
     return fail("broker URL: it begins with amqp://, as in amqp://guest:guest@127.0.0.1:5672/");
   }
   const std::string_view scheme = url.substr(0, scheme_end);
-  if (scheme == "amqps")
-    return fail("broker URL: amqps is not supported: there is no TLS in this version; use amqp://");
-  if (scheme != "amqp")
-    return fail(
-        fmt::format("broker URL: the scheme is amqp (or embedded:, a broker in this process), not \"{}\"", scheme));
+  const bool secure = scheme == "amqps";
+  if (scheme != "amqp" && !secure) {
+    return fail(fmt::format(
+        "broker URL: the scheme is amqp or amqps (or embedded:, a broker in this process), not \"{}\"", scheme));
+  }
   url.remove_prefix(scheme_end + 3);
 
   Endpoint out;
+  const std::uint16_t usual_port = secure ? 5671 : 5672;
+  out.address.port = usual_port;
+  if (secure) out.tls.emplace().verify = net::TlsVerify::required;
   const std::string_view before_query = url.substr(0, url.find('?'));
   const std::string_view authority = before_query.substr(0, before_query.find('/'));
   const auto at = authority.rfind('@');
@@ -118,7 +155,7 @@ Result<Endpoint> parse_endpoint(std::string_view url) {
   }
   const std::string_view host = at == authority.npos ? authority : authority.substr(at + 1);
   if (!host.empty()) {
-    auto address = net::parse_address(host, 5672);
+    auto address = net::parse_address(host, usual_port);
     if (!address) return fail("broker URL: " + address.error().message);
     if (address->port == 0) return fail("broker URL: the port is a number from 1 to 65535");
     if (address->host.empty()) address->host = out.address.host;
@@ -133,6 +170,9 @@ Result<Endpoint> parse_endpoint(std::string_view url) {
   }
   if (before_query.size() < url.size()) {
     if (auto read = read_query(url.substr(before_query.size() + 1), out); !read) return tl::unexpected(read.error());
+  }
+  if (out.external && out.tls->certificate.empty()) {
+    return fail("broker URL: auth_mechanism=external wants certfile: the certificate that says who we are");
   }
   return out;
 }

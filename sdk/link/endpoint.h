@@ -5,7 +5,11 @@
 // Several URLs separated by ';' are one list: the next is tried when one fails. What a URL leaves out: guest, guest,
 // 127.0.0.1, 5672, "/". User, password, host and vhost are percent-decoded; the path "/" alone and no path at all mean
 // the vhost "/", "/%2F" too, and "/a" means "a". Query: heartbeat in seconds, connection_timeout in milliseconds.
-// Errors: one sentence that names the part which is wrong; never the password. amqps is refused: there is no TLS yet.
+// Errors: one sentence that names the part which is wrong; never the password.
+//
+// amqps:// is TLS, at port 5671 unless it says another. The server must show a good certificate for its host. Query:
+// cacertfile (whom to trust instead of the system's), certfile and keyfile (our own certificate), verify=verify_none
+// (any server), server_name_indication (another name than the host), auth_mechanism=external (log in by certificate).
 //
 // embedded: is a broker in this process (link/local_broker.h): `embedded:`, `embedded:NAME` or, with its data in a
 // folder, `embedded:///var/lib/app/queue`.
@@ -14,18 +18,23 @@
 
 #include <chrono>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "base/result.h"
-#include "net/address.h"
+#include "net/tls.h"
 
 namespace wherry::sdk {
 
 struct Endpoint {
   std::string embedded = {};  // The URL of a broker in this process; empty: it is at the address.
   net::Address address{"127.0.0.1", 5672};
+  // Over TLS; none: as it is.
+  std::optional<net::TlsConfig> tls = {};
+  std::string server_name = {};  // Whose certificate is wanted; empty: the address's host.
+  bool external = false;         // Log in by certificate, with the mechanism EXTERNAL.
   std::string user = "guest";
   std::string password = "guest";
   std::string virtual_host = "/";

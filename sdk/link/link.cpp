@@ -32,12 +32,20 @@ struct Link::Impl final : SessionHost, net::StreamHandler, std::enable_shared_fr
 
   void connect(const Endpoint& to, std::chrono::milliseconds timeout) override {
     if (!to.embedded.empty()) return connect_locally(to.embedded);
-    connecting =
-        net::connect(loop, to.address, timeout, [weak = weak_from_this()](Result<std::unique_ptr<net::Stream>> result) {
-          auto self = weak.lock();
-          if (!self) return;
-          self->attempted(std::move(result));
-        });
+    auto done = [weak = weak_from_this()](Result<std::unique_ptr<net::Stream>> result) {
+      if (auto self = weak.lock()) self->attempted(std::move(result));
+    };
+    if (!to.tls) {
+      connecting = net::connect(loop, to.address, timeout, std::move(done));
+      return;
+    }
+    // The files are read for each connection: what was renewed counts.
+    auto context = net::TlsContext::client(*to.tls);
+    if (!context) {
+      return post(
+          [why = to.address.text() + ": " + context.error().message](Impl& impl) { impl.attempted(fail(why)); });
+    }
+    connecting = net::connect_tls(loop, to.address, *context, to.server_name, timeout, std::move(done));
   }
 
   // The broker is opened once: it is the same one, running again or not, that this link comes back to.

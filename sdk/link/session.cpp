@@ -89,6 +89,10 @@ void Session::connected(OutputBuffer& out) {
   client_config_ = {};
   client_config_.properties = client_properties(config_.name);
   client_config_.response = std::string(1, '\0') + to.user + std::string(1, '\0') + to.password;
+  if (to.external) {
+    client_config_.mechanism = "EXTERNAL";
+    client_config_.response.clear();
+  }
   client_config_.virtual_host = to.virtual_host;
   client_config_.tuning.heartbeat_s = static_cast<std::uint16_t>(std::clamp<long>(to.heartbeat.count(), 0, 65'535));
   client_config_.handshake_timeout = to.connection_timeout;

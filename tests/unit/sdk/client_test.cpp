@@ -428,6 +428,6 @@ TEST_CASE("options that make no sense are refused before anything is sent", "[cl
     CHECK(code_of([&] { client.enqueue(add(1, 2), options); }) == wherry::Errc::invalid_argument);
   }
   CHECK(code_of([&] { client.send(""); }) == wherry::Errc::invalid_argument);
-  CHECK(code_of([] { wherry::Client("amqps://h/"); }) == wherry::Errc::invalid_argument);
+  CHECK(code_of([] { wherry::Client("http://h/"); }) == wherry::Errc::invalid_argument);
   CHECK(code_of([] { wherry::Client::from_file("/nonexistent/app.yaml"); }) == wherry::Errc::invalid_argument);
 }

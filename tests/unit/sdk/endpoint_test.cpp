@@ -42,12 +42,30 @@ TEST_CASE("an IPv6 host stands in brackets", "[endpoint]") {
   CHECK(at->address == net::Address{"::1", 5673});
 }
 
+TEST_CASE("amqps is TLS, with RabbitMQ's parameters", "[endpoint]") {
+  auto at = parse_endpoint("amqps://u@h/v");
+  REQUIRE(at);
+  CHECK(at->address == net::Address{"h", 5671});
+  REQUIRE(at->tls);
+  CHECK(at->tls->verify == net::TlsVerify::required);
+  CHECK(at->text() == "amqps://u@h:5671/v");
+  at = parse_endpoint(
+      "amqps://h:1?cacertfile=%2Fca.pem&certfile=c.pem&keyfile=k.pem&verify=verify_none&server_name_indication=other"
+      "&auth_mechanism=external");
+  REQUIRE(at);
+  CHECK(*at->tls == net::TlsConfig{"c.pem", "k.pem", "/ca.pem", net::TlsVerify::none});
+  CHECK(at->server_name == "other");
+  CHECK(at->external);
+}
+
 TEST_CASE("a broker URL that cannot be used says which part is wrong and keeps the password to itself", "[endpoint]") {
   const std::pair<const char*, const char*> wrong[] = {
       {"", "amqp://"},
       {"127.0.0.1:5672", "amqp://"},
       {"http://127.0.0.1", "http"},
-      {"amqps://u:hidden@h/", "TLS"},
+      {"amqp://u:hidden@h/?cacertfile=x", "amqps"},
+      {"amqps://u:hidden@h/?verify=maybe", "verify_none"},
+      {"amqps://u:hidden@h/?auth_mechanism=external", "certfile"},
       {"amqp://u:hidden@h:99999/", "port"},
       {"amqp://u:hidden@h:0/", "port"},
       {"amqp://u:hidden%4@h/", "password"},

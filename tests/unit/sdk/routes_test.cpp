@@ -152,6 +152,6 @@ TEST_CASE("a mistake in the file or in its address is told with its place", "[ro
     }
     return {};
   };
-  CHECK(message("broker:\n  url: amqps://h/\n").starts_with(":2:"));
+  CHECK(message("broker:\n  url: http://h/\n").starts_with(":2:"));
   CHECK(message("defualt_queue: x\n").starts_with(":1:"));
 }
