@@ -37,8 +37,19 @@ std::string make_uuid() {
 
 std::string random_name(std::size_t length) {
   constexpr char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+  constexpr int letters_of_a_number = 64 / 6;
   std::string text(length, ' ');
-  for (char& c : text) c = alphabet[generator()() & 63];
+  std::uint64_t bits = 0;
+  int left = 0;
+  for (char& c : text) {
+    if (left == 0) {
+      bits = generator()();
+      left = letters_of_a_number;
+    }
+    c = alphabet[bits & 63];
+    bits >>= 6;
+    --left;
+  }
   return text;
 }
 
