@@ -23,7 +23,8 @@ Error cut_short() {
   return {"field table: ends in the middle of a value"};
 }
 
-// What a walk does with the values it meets: Building keeps them, Checking only steps over them.
+// What a walk does with the values it meets: Building keeps them, each read where it stays, Checking only steps over
+// them.
 struct Building {
   using Value = FieldValue;
   using Array = FieldArray;
@@ -34,22 +35,26 @@ struct Building {
   }
   static void text(Value& into, std::string_view view) { into.value.emplace<std::string>(view); }
   static void binary(Value& into, std::string_view view) { into.value.emplace<ByteArray>(std::string(view)); }
-  static void add(Array& array, Value&& value) { array.push_back(std::move(value)); }
-  static void add(Pairs& pairs, std::string_view name, Value&& value) {
-    pairs.entries().emplace_back(std::string(name), std::move(value));
+  static Value& next(Array& array) { return array.emplace_back(); }
+  static Value& next(Pairs& pairs, std::string_view name) {
+    auto& [key, value] = pairs.entries().emplace_back();
+    key.assign(name);
+    return value;
   }
 };
 
 struct Checking {
   struct Value {};
-  struct Array {};
-  struct Pairs {};
+  struct Array {
+    Value last;
+  };
+  using Pairs = Array;
   template <class T>
   static void put(Value&, const T&) {}
   static void text(Value&, std::string_view) {}
   static void binary(Value&, std::string_view) {}
-  static void add(Array&, Value&&) {}
-  static void add(Pairs&, std::string_view, Value&&) {}
+  static Value& next(Array& array) { return array.last; }
+  static Value& next(Pairs& pairs, std::string_view) { return pairs.last; }
 };
 
 template <class Mode>
@@ -64,9 +69,7 @@ class Walk {
     ByteReader from(raw);
     while (!from.at_end()) {
       std::string_view name = read_short_string(from);
-      Value value;
-      if (!one(from, value, depth)) return false;
-      Mode::add(into, name, std::move(value));
+      if (!one(from, Mode::next(into, name), depth)) return false;
     }
     return from.ok() || give_up(cut_short());
   }
@@ -150,9 +153,7 @@ class Walk {
     if (depth > depth_limit) return give_up(too_deep());
     ByteReader from(raw);
     while (!from.at_end()) {
-      Value value;
-      if (!one(from, value, depth)) return false;
-      Mode::add(into, std::move(value));
+      if (!one(from, Mode::next(into), depth)) return false;
     }
     return true;
   }
@@ -223,9 +224,9 @@ struct ValueWriter {
     writer.u32(static_cast<std::uint32_t>(value.unscaled));
   }
   void operator()(const std::string& value) const {
-    to += 'S';
-    Writer writer(to);
-    write_long_string(writer, value);
+    char head[5] = {'S'};
+    store_big(head + 1, static_cast<std::uint32_t>(value.size()));
+    to.append(head, sizeof head).append(value);
   }
   void operator()(const ByteArray& value) const {
     to += 'x';
