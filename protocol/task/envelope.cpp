@@ -70,6 +70,7 @@ Result<amqp::Table> headers_of(const Task& task) {
   const auto add = [&](const char* name, amqp::FieldValue value) { entries.emplace_back(name, std::move(value)); };
   std::string refused;
   const auto convert = [&](const char* name, const Value& value) {
+    if (value.is_null()) return add(name, {});
     auto field = to_field(value);
     if (field) return add(name, std::move(*field));
     if (refused.empty()) refused = std::move(field.error().message);
@@ -83,7 +84,11 @@ Result<amqp::Table> headers_of(const Task& task) {
   add("group", text_or_null(task.group));
   convert("group_index", to_value(task.group_index));
   add("retries", small(task.retries));
-  convert("timelimit", Value::Array{to_value(task.time_limit), to_value(task.soft_time_limit)});
+  if (task.time_limit || task.soft_time_limit) {
+    convert("timelimit", Value::Array{to_value(task.time_limit), to_value(task.soft_time_limit)});
+  } else {
+    add("timelimit", amqp::FieldArray(2));
+  }
   add("root_id", task.root_id.empty() ? task.id : task.root_id);
   add("parent_id", text_or_null(task.parent_id));
   add("argsrepr", task.argsrepr.empty() ? args_repr(task.args) : task.argsrepr);
@@ -92,7 +97,11 @@ Result<amqp::Table> headers_of(const Task& task) {
   add("ignore_result", task.ignore_result);
   add("replaced_task_nesting", small(task.replaced_task_nesting));
   convert("stamped_headers", task.stamped_headers);
-  convert("stamps", task.stamps);
+  if (task.stamps.empty()) {
+    add("stamps", amqp::Table());
+  } else {
+    convert("stamps", task.stamps);
+  }
   if (!refused.empty()) return fail("header: " + refused);
   for (const auto& [name, value] : task.headers.entries()) {
     if (index_of(name) == own_headers.size()) entries.emplace_back(name, value);
@@ -152,6 +161,8 @@ class Map {
   const Value::Map& map_;
 };
 
+using Limits = std::pair<std::optional<milliseconds>, std::optional<milliseconds>>;
+
 // Reads members of either; remembers the first that is wrong.
 template <class From>
 class Members {
@@ -163,12 +174,7 @@ class Members {
   bool read(Name name, T& into) {
     const auto* value = from_.find(name);
     if (value == nullptr || value->is_null()) return false;
-    if constexpr (std::same_as<T, std::string>) {
-      if (const auto* text = value->template get<std::string>()) {
-        into = *text;
-        return true;
-      }
-    }
+    if (read_plain(*value, into)) return true;
     auto read = from_value<T>(as_value(*value));
     if (read) {
       into = std::move(*read);
@@ -191,6 +197,35 @@ class Members {
   const std::string& error() const { return error_; }
 
  private:
+  // What most of them are needs no Value made of it. false: it is something else, or does not fit.
+  template <class Held, class T>
+  static bool read_plain(const Held& held, T& into) {
+    if constexpr (std::same_as<T, std::string>) {
+      const auto* text = held.template get<std::string>();
+      if (text != nullptr) into = *text;
+      return text != nullptr;
+    } else if constexpr (std::same_as<Held, Value>) {
+      return false;
+    } else if constexpr (std::same_as<T, std::uint32_t>) {
+      std::int64_t number = 0;
+      if (!held.integer(number) || !std::in_range<T>(number)) return false;
+      into = static_cast<T>(number);
+      return true;
+    } else if constexpr (std::same_as<T, bool>) {
+      const auto* flag = held.template get<bool>();
+      if (flag != nullptr) into = *flag;
+      return flag != nullptr;
+    } else if constexpr (std::same_as<T, Limits>) {
+      const auto* both = held.template get<amqp::FieldArray>();
+      return both != nullptr && both->size() == 2 && both->front().is_null() && both->back().is_null();
+    } else if constexpr (std::same_as<T, Value::Map>) {
+      const auto* table = held.template get<amqp::Table>();
+      return table != nullptr && table->empty();
+    } else {
+      return false;
+    }
+  }
+
   static const Value& as_value(const Value& value) { return value; }
   static Value as_value(const amqp::FieldValue& field) { return from_field(field); }
 
@@ -213,7 +248,7 @@ void read_common(Members<From>& in, Task& task) {
   in.read("group", task.group);
   in.read("group_index", task.group_index);
   in.read("retries", task.retries);
-  std::pair<std::optional<milliseconds>, std::optional<milliseconds>> limits;
+  Limits limits;
   if (in.read("timelimit", limits)) std::tie(task.time_limit, task.soft_time_limit) = limits;
 }
 
@@ -310,7 +345,8 @@ Result<EncodedTask> encode(const Task& task, WallTime now) {
 Result<Task, DecodeError> decode(const amqp::Properties& properties, std::string_view body) {
   auto value = decode_body(properties, body);
   if (!value) return tl::unexpected(std::move(value.error()));
-  Task task;
+  Result<Task, DecodeError> decoded;
+  Task& task = *decoded;
   task.serializer = *serializer_of(properties);
   task.compression = *compression_of(properties);
   read_properties(properties, task);
@@ -330,7 +366,7 @@ Result<Task, DecodeError> decode(const amqp::Properties& properties, std::string
   if (task.name.empty()) return not_a_task("the task has no name");
   if (task.id.empty()) return not_a_task("task '" + task.name + "' has no id");
   if (task.root_id.empty()) task.root_id = task.id;
-  return task;
+  return decoded;
 }
 
 const std::string& default_origin() {
