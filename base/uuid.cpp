@@ -1,6 +1,7 @@
 #include "base/uuid.h"
 
 #include <cstdint>
+#include <cstring>
 #include <random>
 
 namespace wherry {
@@ -18,19 +19,17 @@ std::mt19937_64& generator() {
 
 std::string make_uuid() {
   constexpr char digits[] = "0123456789abcdef";
-  std::string text = "xxxxxxxx-xxxx-4xxx-yxxx-xxxxxxxxxxxx";
-  std::uint64_t bits = 0;
-  int left = 0;
-  for (char& c : text) {
-    if (c != 'x' && c != 'y') continue;
-    if (left == 0) {
-      bits = generator()();
-      left = 16;
-    }
-    auto nibble = bits & 15;
-    c = digits[c == 'y' ? (nibble & 3) | 8 : nibble];
-    bits >>= 4;
-    --left;
+  const std::uint64_t random[2] = {generator()(), generator()()};
+  unsigned char bytes[16];
+  std::memcpy(bytes, random, sizeof bytes);
+  bytes[6] = static_cast<unsigned char>((bytes[6] & 0x0F) | 0x40);  // Version 4,
+  bytes[8] = static_cast<unsigned char>((bytes[8] & 0x3F) | 0x80);  // and its variant.
+  std::string text(36, '-');
+  std::size_t at = 0;
+  for (std::size_t i = 0; i < sizeof bytes; ++i) {
+    if (i == 4 || i == 6 || i == 8 || i == 10) ++at;
+    text[at++] = digits[bytes[i] >> 4];
+    text[at++] = digits[bytes[i] & 15];
   }
   return text;
 }
