@@ -18,6 +18,13 @@ constexpr std::chrono::seconds settle_timeout{30};
 // A delivery that must go back at once would come back at once: a little patience keeps a broken queue from spinning.
 constexpr std::chrono::milliseconds give_back_after{1'000};
 
+// Somebody may ask for its result. stored: results are, for anybody who knows the task's id.
+bool wants_result(const task::Task& task, const Registry& registry, const WorkerOptions& options, bool stored) {
+  if (task.ignore_result || !(stored || (options.result_backend != "none" && !task.reply_to.empty()))) return false;
+  const Registry::EntryRef entry = registry.find(task.name);
+  return !(entry && entry->options.ignore_result);
+}
+
 }  // namespace
 
 void Runtime::finished(const AttemptRef& attempt, detail::Outcome outcome) {
@@ -80,7 +87,12 @@ void Runtime::succeed(const AttemptRef& attempt, task::Value result) {
 }
 
 void Runtime::report_success(const AttemptRef& attempt, task::Value result, task::Value children) {
-  task::ResultMeta meta = success(attempt->task(), std::move(result), wall_now());
+  const task::Task& done = attempt->task();
+  const bool is_told =
+      wants_result(done, registry_, config_.options, keeper_ != nullptr) || !done.embed.chord.is_null();
+  // Of most tasks nobody asks for it: then nothing is made of it.
+  if (!is_told && !Continuation::follows_success(done)) return acknowledge(attempt->delivery().ref);
+  task::ResultMeta meta = success(done, std::move(result), wall_now());
   meta.children = std::move(children);
   // Result first, on the same connection: whoever sees the task gone can see its result.
   auto ack = [this, attempt] {
@@ -242,8 +254,7 @@ void Runtime::give_back_due() {
 }
 
 void Runtime::send_result(const task::Task& task, task::ResultMeta meta, std::function<void()> then) {
-  const Registry::EntryRef entry = registry_.find(task.name);
-  const bool wanted = !task.ignore_result && !(entry && entry->options.ignore_result);
+  const bool wanted = wants_result(task, registry_, config_.options, keeper_ != nullptr);
   if (wanted && keeper_) {
     ++settling_;
     return keeper_->keep(std::move(meta), [this, then = std::move(then)] {
@@ -253,7 +264,7 @@ void Runtime::send_result(const task::Task& task, task::ResultMeta meta, std::fu
     });
   }
   sdk::Publication message;
-  if (wanted && config_.options.result_backend != "none") message = result_message(task, std::move(meta));
+  if (wanted) message = result_message(task, std::move(meta));
   if (message.routing_key.empty()) {
     if (then) then();
     return;
