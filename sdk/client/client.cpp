@@ -275,16 +275,21 @@ class Client::Impl {
 
   Begun begin(Call<void> call, const EnqueueOptions& options) {
     const auto started = std::chrono::steady_clock::now();
-    Begun begun{.name = call.name, .out = {}, .job = {}};
-    begun.out = sdk::encode_call(std::move(call), options, router_.route(begun.name, options), sender_, wall_now());
+    std::string name = call.name;
+    const sdk::Route route = router_.route(name, options);
+    Begun begun{.name = std::move(name),
+                .out = sdk::encode_call(std::move(call), options, route, sender_, wall_now()),
+                .job = {}};
     begun.out.message.deadline = started + options.timeout.value_or(options_.enqueue_timeout);
     // On the board before it is published: the result may come before the confirm.
     begun.job = board_->add(begun.out.task_id, options_.results && !options.ignore_result, options_.resume_on);
     return begun;
   }
 
-  // told: once. bundle: where it may wait for others, until flush(); null: it is sent at once.
-  void send(Begun begun, sdk::Done told, Bundle* bundle = nullptr) {
+  // told: once; with what is done beside it in one function, so that one is made for each task. bundle: where it may
+  // wait for others, until flush(); null: it is sent at once.
+  template <class Told>
+  void send(Begun&& begun, Told told, Bundle* bundle = nullptr) {
     auto& [name, out, job] = begun;
     std::unique_lock lock(mutex_);
     if (closed_) {
@@ -485,8 +490,8 @@ class Client::Impl {
     publish(std::move(out), std::move(finished));
   }
 
-  void publish(sdk::Outgoing out, sdk::Done finished, Bundle* bundle = nullptr) {
-    const auto now = [&](sdk::Publication message, sdk::Done done) {
+  void publish(sdk::Outgoing&& out, sdk::Done finished, Bundle* bundle = nullptr) {
+    const auto now = [&](sdk::Publication&& message, sdk::Done done) {
       if (bundle == nullptr) return link_->publish(std::move(message), std::move(done));
       bundle->push_back(std::make_unique<sdk::Prepared>(std::move(message), std::move(done)));
     };
