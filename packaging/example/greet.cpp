@@ -1,9 +1,9 @@
 // greet NAME [BROKER]: has a worker greet somebody, and prints what it says.
+#include "greet.h"
+
 #include <cstdio>
 
 #include <wherry/client.h>
-
-#include "greet.h"
 
 int main(int argc, char** argv) {
   if (argc < 2) return 2;
