@@ -27,6 +27,8 @@ set(scripts ${CMAKE_CURRENT_SOURCE_DIR}/debian)
 set(CPACK_DEBIAN_BROKER_PACKAGE_NAME wherry-broker)
 set(CPACK_DEBIAN_BROKER_PACKAGE_SECTION net)
 set(CPACK_DEBIAN_BROKER_PACKAGE_DEPENDS "adduser")
+# /bin/kill, with which the units reload.
+set(CPACK_DEBIAN_BROKER_PACKAGE_RECOMMENDS "procps")
 set(CPACK_DEBIAN_BROKER_PACKAGE_CONTROL_EXTRA ${scripts}/wherry-broker/postinst ${scripts}/wherry-broker/prerm
   ${scripts}/wherry-broker/postrm ${scripts}/wherry-broker/conffiles)
 set(CPACK_COMPONENT_BROKER_DESCRIPTION
@@ -42,7 +44,7 @@ set(CPACK_DEBIAN_WORKER_PACKAGE_SECTION net)
 set(CPACK_DEBIAN_WORKER_PACKAGE_DEPENDS "adduser, tzdata")
 # A library for --load shares types with the program that loads it: both are of one build.
 set(CPACK_DEBIAN_WORKER_PACKAGE_BREAKS "libwherry (<< ${version}), libwherry (>> ${version})")
-set(CPACK_DEBIAN_WORKER_PACKAGE_RECOMMENDS "libwherry (= ${version})")
+set(CPACK_DEBIAN_WORKER_PACKAGE_RECOMMENDS "procps, libwherry (= ${version})")
 set(CPACK_DEBIAN_WORKER_PACKAGE_SUGGESTS "wherry-broker")
 set(CPACK_DEBIAN_WORKER_PACKAGE_CONTROL_EXTRA ${scripts}/wherry-worker/postinst ${scripts}/wherry-worker/prerm
   ${scripts}/wherry-worker/postrm ${scripts}/wherry-worker/conffiles)

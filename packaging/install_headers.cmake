@@ -1,5 +1,6 @@
 # Run by `cmake --install` and cpack: the public headers of ${rooms} below ${top}, and what they include from other rooms,
 # go to ${include}/wherry. An #include "base/x.h" becomes "wherry/detail/base/x.h" there.
+cmake_policy(SET CMP0057 NEW)  # if(... IN_LIST ...)
 file(REMOVE_RECURSE ${stage})
 set(inner)      # Headers of other rooms, to be looked at.
 set(seen)
