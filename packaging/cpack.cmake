@@ -33,10 +33,10 @@ set(CPACK_DEBIAN_BROKER_PACKAGE_CONTROL_EXTRA ${scripts}/wherry-broker/postinst 
   ${scripts}/wherry-broker/postrm ${scripts}/wherry-broker/conffiles)
 set(CPACK_COMPONENT_BROKER_DESCRIPTION
 "message broker for AMQP 0-9-1, with its tools
- A durable broker that clients of RabbitMQ talk to unmodified, in one program:
- queues that outlive a power cut, delays, priorities, dead letters, policies,
- and RabbitMQ's management API. wherryctl administers it, and wherry-perf
- measures any AMQP broker.")
+A durable broker that clients of RabbitMQ talk to unmodified, in one program:
+queues that outlive a power cut, delays, priorities, dead letters, policies,
+and RabbitMQ's management API. wherryctl administers it, and wherry-perf
+measures any AMQP broker.")
 
 set(CPACK_DEBIAN_WORKER_PACKAGE_NAME wherry-worker)
 set(CPACK_DEBIAN_WORKER_PACKAGE_SECTION net)
@@ -50,18 +50,19 @@ set(CPACK_DEBIAN_WORKER_PACKAGE_CONTROL_EXTRA ${scripts}/wherry-worker/postinst 
   ${scripts}/wherry-worker/postrm ${scripts}/wherry-worker/conffiles)
 set(CPACK_COMPONENT_WORKER_DESCRIPTION
 "worker that runs C++ tasks from AMQP queues
- Loads libraries of C++ functions and runs them by name, as Celery's workers
- do with Python functions: the message protocol is Celery's, so both share
- queues. Retries, dead letters, periodic tasks, tasks in processes of their
- own; on Wherry's broker or on RabbitMQ.")
+Loads libraries of C++ functions and runs them by name, as Celery's workers
+do with Python functions: the message protocol is Celery's, so both share
+queues. Retries, dead letters, periodic tasks, tasks in processes of their
+own; on Wherry's broker or on RabbitMQ.")
 
 set(CPACK_DEBIAN_LIBRARY_PACKAGE_NAME libwherry)
 set(CPACK_DEBIAN_LIBRARY_PACKAGE_SECTION libs)
+# CPack adds scripts that call ldconfig; Debian wants the trigger all the same.
 set(CPACK_DEBIAN_LIBRARY_PACKAGE_CONTROL_EXTRA ${CMAKE_CURRENT_BINARY_DIR}/shlibs ${scripts}/libwherry/triggers)
 set(CPACK_COMPONENT_LIBRARY_DESCRIPTION
 "task queue for C++ over AMQP 0-9-1, shared library
- Clients that send tasks as plain structs and bring typed results back,
- workers that run them, and schedulers of periodic tasks.")
+Clients that send tasks as plain structs and bring typed results back,
+workers that run them, and schedulers of periodic tasks.")
 
 set(CPACK_DEBIAN_DEV_PACKAGE_NAME libwherry-dev)
 set(CPACK_DEBIAN_DEV_PACKAGE_SECTION libdevel)
@@ -69,6 +70,6 @@ set(CPACK_DEBIAN_DEV_PACKAGE_SECTION libdevel)
 set(CPACK_DEBIAN_DEV_PACKAGE_DEPENDS "libwherry (= ${version}), libexpected-dev")
 set(CPACK_COMPONENT_DEV_DESCRIPTION
 "task queue for C++ over AMQP 0-9-1, development files
- The headers of libwherry, what CMake and pkg-config want to know about it,
- and a project to begin with.")
+The headers of libwherry, what CMake and pkg-config want to know about it,
+and a project to begin with.")
 include(CPack)

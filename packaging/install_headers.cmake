@@ -1,5 +1,6 @@
 # Run by `cmake --install` and cpack: the public headers of ${rooms} below ${top}, and what they include from other rooms,
 # go to ${include}/wherry. An #include "base/x.h" becomes "wherry/detail/base/x.h" there.
+cmake_policy(PUSH)
 cmake_policy(SET CMP0057 NEW)  # if(... IN_LIST ...)
 file(REMOVE_RECURSE ${stage})
 set(inner)      # Headers of other rooms, to be looked at.
@@ -29,3 +30,4 @@ while(inner)
   endif()
 endwhile()
 file(INSTALL DESTINATION ${CMAKE_INSTALL_PREFIX}/${include} TYPE DIRECTORY FILES ${stage}/wherry)
+cmake_policy(POP)

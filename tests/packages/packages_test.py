@@ -114,10 +114,10 @@ class InUse(unittest.TestCase):
         assert cls.broker.stop() == 0
 
     def test_the_broker_answers_its_tools(self):
-        self.assertIn("127.0.0.1:5672", ROOT.check("wherryctl", "--data-dir", "/var/lib/wherry", "status"))
-        ROOT.check(*AS_BROKER, "wherryctl", "--data-dir", "/var/lib/wherry", "ping")
+        self.assertIn("127.0.0.1:5672", ROOT.check("wherryctl", "status", "--data-dir", "/var/lib/wherry"))
+        ROOT.check(*AS_BROKER, "wherryctl", "ping", "--data-dir", "/var/lib/wherry")
         self.assertEqual((ROOT.path / "var/lib/wherry").stat().st_mode & 0o777, 0o750)
-        ROOT.check("wherry-perf", "run", "--help")
+        ROOT.check("wherry-perf", "throughput", "--help")
 
     def test_a_project_is_built_against_the_library_and_a_packaged_worker_runs_its_tasks(self):
         ROOT.apt("install", "g++", "cmake", "make", "pkg-config")
@@ -201,7 +201,7 @@ class Later(unittest.TestCase):
         client.wait()
 
     def waiting(self):
-        said = ROOT.check("wherryctl", "-q", "-s", "--data-dir", "/var/lib/wherry", "list_queues", "name", "messages")
+        said = ROOT.check("wherryctl", "list_queues", "-q", "-s", "--data-dir", "/var/lib/wherry", "name", "messages")
         return int(re.search(r"^greetings\s+(\d+)$", said, re.M).group(1))
 
 

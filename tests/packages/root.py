@@ -40,6 +40,7 @@ class Root:
             raise Unavailable("debootstrap is not installed")
         self.log = open(log, "w", encoding="utf-8")  # Everything that runs says it here.
         self.path = pathlib.Path(tempfile.mkdtemp(prefix="wherry-root-"))
+        self.path.chmod(0o755)  # Its users have to get in.
         self.holder = None
         uri = mirror()
         if self.host("debootstrap", "--variant=minbase", RELEASE, self.path, uri) != 0:
@@ -136,6 +137,7 @@ class Service:
         deadline = time.monotonic() + seconds
         while words not in self.said():
             if self.process.poll() is not None or time.monotonic() > deadline:
+                self.process.kill()
                 raise AssertionError(f"{self.name} did not say {words!r}: {self.said()}")
             time.sleep(0.05)
         return self
