@@ -20,7 +20,7 @@ PACKAGES_SUITES=(
   nodejs golang-go golang-uber-goleak-dev php-cli php-mbstring phpunit php-phpseclib3
 )
 # What makes Debian packages and looks at them, and what tries them in a root of their own.
-PACKAGES_PACKAGE=(dpkg-dev fakeroot lintian gzip)
+PACKAGES_PACKAGE=(dpkg-dev file fakeroot lintian gzip)
 PACKAGES_TEST_PACKAGES=(debootstrap yamllint python3-yaml)
 PACKAGES_BENCH=(rabbitmq-server)
 PACKAGES_BENCH_TASKS=(celery)
