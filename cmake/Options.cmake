@@ -9,6 +9,7 @@ set(CMAKE_LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/lib)
 set(CMAKE_ARCHIVE_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/lib)
 
 option(WHERRY_TESTS "Build the tests" ON)
+option(WHERRY_PACKAGES "Build the shared library and say what is installed: for Debian packages" OFF)
 option(WHERRY_FUZZ "Build the fuzz targets (Clang with libFuzzer)" OFF)
 set(WHERRY_SANITIZE "" CACHE STRING "Sanitizers to build with, as -fsanitize takes them: address,undefined or thread")
 

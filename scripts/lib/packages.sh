@@ -19,6 +19,9 @@ PACKAGES_SUITES=(
   python3-pytest python3-gevent python3-tornado python3-twisted python3-nose
   nodejs golang-go golang-uber-goleak-dev php-cli php-mbstring phpunit php-phpseclib3
 )
+# What makes Debian packages and looks at them, and what tries them in a root of their own.
+PACKAGES_PACKAGE=(dpkg-dev file fakeroot lintian gzip)
+PACKAGES_TEST_PACKAGES=(debootstrap yamllint python3-yaml)
 PACKAGES_BENCH=(rabbitmq-server)
 PACKAGES_BENCH_TASKS=(celery)
 PACKAGES_ASAN=(clang-16 libclang-rt-16-dev)
