@@ -49,7 +49,9 @@ struct LinkConfig {
   std::chrono::milliseconds backoff_max{30'000};
   std::size_t max_unconfirmed = 2'000;  // Publishes on the wire without their confirm; more wait their turn.
   std::size_t max_waiting = 100'000;    // Publishes held altogether; above: Outcome::overloaded.
-  bool quorum_queues = false;           // What is declared through it: make_quorum_queues().
+  // The broker is a RabbitMQ cluster. What is declared through it: make_quorum_queues(); a nack may mean that the queue
+  // has no leader, and publishes that get nowhere go out again on a new channel: renewal.h.
+  bool quorum_queues = false;
 };
 
 // What the owner hears. All on the loop's thread.

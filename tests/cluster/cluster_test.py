@@ -224,18 +224,40 @@ class OneNodeDies(ClusterTest):
         # What the client had not heard of as confirmed, at most 2,000, and what the worker had in hand.
         self.assertLessEqual(twice, 2000 + IN_HAND)
 
-    def test_the_result_of_a_task_that_ran_meanwhile_arrives(self):
-        queue, gate = self.name(), pathlib.Path(self.folder.name) / "result-gate"
-        worker = self.worker(queue, name="resulting")
-        client = self.begin_client(queue, "noted", "resulting", gate)
-        wait_until(lambda: self.in_ledger("began resulting"), "it began", 60)
-        self.cluster.kill(self.leader(queue))
-        self.wait_leaders()
-        gate.touch()
-        self.assertEqual(client.wait_exit(120), 0, f"{client.lines} {client.errors} {worker.errors}")
-        self.assertEqual(client.lines, ["noted resulting"])
-        answers = self.app.control.ping(timeout=20, limit=1)
-        self.assertEqual(answers, [{"resulting": {"ok": "pong"}}])
+    def test_a_result_that_is_sent_the_moment_the_node_dies_arrives(self):
+        # The worker and the client are connected to another node, then to the one that dies.
+        for connected in ("elsewhere", "there"):
+            with self.subTest(connected=connected):
+                self.all_nodes()
+                queue, gate = self.name(), pathlib.Path(self.folder.name) / f"result-gate-{connected}"
+                self.end(self.worker(queue, name="making"))
+                node = self.leader(queue)
+                self.cluster.nodes.remove(node)
+                self.cluster.nodes.insert(0 if connected == "there" else len(self.cluster.nodes), node)
+                worker = self.worker(queue, name=f"resulting-{connected}")
+                client = self.begin_client(queue, "noted", f"resulting-{connected}", gate)
+                wait_until(lambda: self.in_ledger(f"began resulting-{connected}"), "it began", 60)
+                self.cluster.kill(node)
+                gate.touch()
+                self.assertEqual(client.wait_exit(120), 0, f"{client.lines} {client.errors} {worker.errors}")
+                self.assertEqual(client.lines, [f"noted resulting-{connected}"])
+                answers = self.app.control.ping(timeout=20, limit=1)
+                self.assertEqual(answers, [{f"resulting-{connected}": {"ok": "pong"}}])
+                self.end(worker)
+
+    def test_a_task_that_is_enqueued_while_its_queue_has_no_leader_is_done(self):
+        queue = self.name()
+        self.end(self.worker(queue, name="making"))
+        node = self.leader(queue)
+        self.cluster.nodes.append(self.cluster.nodes.pop(self.cluster.nodes.index(node)))
+        worker = self.worker(queue, name="leaderless")
+        self.cluster.kill(node)
+        node.program.process.wait()
+        # Their first publish is nacked, and so is all that they publish on the same channel.
+        clients = [self.begin_client(queue, "add", number, 1) for number in range(4)]
+        for number, client in enumerate(clients):
+            self.assertEqual(client.wait_exit(120), 0, f"{client.lines} {client.errors}")
+            self.assertEqual(client.lines, [f"sum {number + 1}"])
         self.end(worker)
 
     def test_a_delay_and_a_dead_letter_outlive_the_node(self):
@@ -376,6 +398,21 @@ class CarriedOver(ClusterTest):
         bodies = self.drained(there, queue, 20_000)
         self.assertEqual(set(bodies), set(range(20_000)))
         # What was under way and not acknowledged comes twice.
+        self.assertLessEqual(len(bodies) - 20_000, 500)
+
+    def test_the_way_back_loses_nothing_when_the_broker_that_it_fills_is_killed(self):
+        queue = self.name("back")
+        port = self.one.port
+        self.at(self.one).queue_declare(queue, durable=True)
+        there = self.channel()
+        self.fill(there, queue, 20_000, **{"x-queue-type": "quorum"})
+        self.shovel("back-killed", self.cluster_uri(), self.one.url(), queue)
+        channel = self.at(self.one)
+        wait_until(lambda: self.depth(channel, queue) > 1000, "it carries", 60)
+        self.one.kill()
+        self.one.launch(listen=f"127.0.0.1:{port}").wait_line("amqp=", timeout=30)
+        bodies = self.drained(self.at(self.one), queue, 20_000)
+        self.assertEqual(set(bodies), set(range(20_000)))
         self.assertLessEqual(len(bodies) - 20_000, 500)
 
 
