@@ -120,8 +120,8 @@ class Link {
 
   // Consumes from each queue on one channel of its own. The queues must have been declared (by anybody): before there
   // is a connection declare() comes first by itself; later, subscribe when its done is called. on_refused: consuming
-  // was refused (404, 403, 405), or the broker cancelled it because the queue was deleted; the queue is left out until
-  // add_queue() names it again.
+  // was refused (404, 403, 405), or the broker cancelled it because the queue was deleted (in a cluster it is consumed
+  // again, and that refused); the queue is left out until add_queue() names it again.
   using OnDelivery = std::function<void(Delivery)>;
   using OnRefused = std::function<void(const std::string& queue, const Report&)>;
   SubscriptionId subscribe(Subscription what, OnDelivery on_delivery, OnRefused on_refused = {});

@@ -199,8 +199,7 @@ class OneNodeDies(ClusterTest):
         self.end(self.worker(queue, name="first"))
         # The worker and the client are connected to the node that leads the queue.
         node = self.leader(queue)
-        self.cluster.nodes.remove(node)
-        self.cluster.nodes.insert(0, node)
+        self.place(node, first=True)
         # So many that the pool is busy while the nodes agree on each acknowledgement.
         worker = self.worker(queue, name="loaded", options=("-p", IN_HAND))
         self.assertIs(wait_until(lambda: self.connected_to("loaded"), "the worker's connection", 60), node)
@@ -224,32 +223,46 @@ class OneNodeDies(ClusterTest):
         # What the client had not heard of as confirmed, at most 2,000, and what the worker had in hand.
         self.assertLessEqual(twice, 2000 + IN_HAND)
 
-    def test_a_result_that_is_sent_the_moment_the_node_dies_arrives(self):
-        # The worker and the client are connected to another node, then to the one that dies.
-        for connected in ("elsewhere", "there"):
-            with self.subTest(connected=connected):
-                self.all_nodes()
-                queue, gate = self.name(), pathlib.Path(self.folder.name) / f"result-gate-{connected}"
-                self.end(self.worker(queue, name="making"))
-                node = self.leader(queue)
-                self.cluster.nodes.remove(node)
-                self.cluster.nodes.insert(0 if connected == "there" else len(self.cluster.nodes), node)
-                worker = self.worker(queue, name=f"resulting-{connected}")
-                client = self.begin_client(queue, "noted", f"resulting-{connected}", gate)
-                wait_until(lambda: self.in_ledger(f"began resulting-{connected}"), "it began", 60)
-                self.cluster.kill(node)
-                gate.touch()
-                self.assertEqual(client.wait_exit(120), 0, f"{client.lines} {client.errors} {worker.errors}")
-                self.assertEqual(client.lines, [f"noted resulting-{connected}"])
-                answers = self.app.control.ping(timeout=20, limit=1)
-                self.assertEqual(answers, [{f"resulting-{connected}": {"ok": "pong"}}])
-                self.end(worker)
+    def test_a_result_arrives_that_is_sent_the_moment_the_node_of_worker_and_client_dies(self):
+        self.check_result_of_the_moment(worker_there=True, client_there=True)
+
+    def test_a_result_arrives_that_is_sent_the_moment_the_node_of_its_worker_dies(self):
+        self.check_result_of_the_moment(worker_there=True, client_there=False)
+
+    def test_a_result_arrives_that_is_sent_the_moment_the_node_of_its_client_dies(self):
+        # Its reply queue has no leader when the worker publishes there for the first time.
+        self.check_result_of_the_moment(worker_there=False, client_there=True)
+
+    def check_result_of_the_moment(self, worker_there, client_there):
+        """A task whose queue is led by the node that dies; worker and client are connected there or elsewhere."""
+        queue, gate = self.name(), pathlib.Path(self.folder.name) / "result-gate"
+        self.end(self.worker(queue, name="making"))
+        node = self.leader(queue)
+        self.place(node, worker_there)
+        worker = self.worker(queue, name="resulting")
+        self.place(node, client_there)
+        client = self.begin_client(queue, "noted", "resulting", gate)
+        wait_until(lambda: self.in_ledger("began resulting"), "it began", 60)
+        self.cluster.kill(node)
+        gate.touch()
+        self.assertEqual(client.wait_exit(120), 0, f"{client.lines} {client.errors} {worker.errors}")
+        self.assertEqual(client.lines, ["noted resulting"])
+        # The worker is asked by somebody who was not connected to that node.
+        asking = celery.Celery("asking", broker=self.cluster.url())
+        self.addCleanup(asking.close)
+        self.assertEqual(asking.control.ping(timeout=20, limit=1), [{"resulting": {"ok": "pong"}}])
+        self.end(worker)
+
+    def place(self, node, first):
+        """Who connects from now on is connected to this node, or to another."""
+        self.cluster.nodes.remove(node)
+        self.cluster.nodes.insert(0 if first else len(self.cluster.nodes), node)
 
     def test_a_task_that_is_enqueued_while_its_queue_has_no_leader_is_done(self):
         queue = self.name()
         self.end(self.worker(queue, name="making"))
         node = self.leader(queue)
-        self.cluster.nodes.append(self.cluster.nodes.pop(self.cluster.nodes.index(node)))
+        self.place(node, first=False)
         worker = self.worker(queue, name="leaderless")
         self.cluster.kill(node)
         node.program.process.wait()
@@ -349,10 +362,12 @@ class CarriedOver(ClusterTest):
 
     def fill(self, channel, queue, count, **arguments):
         channel.queue_declare(queue, durable=True, arguments=arguments)
+        unconfirmed = channel.connection.channel()  # Their count tells, and not a confirm for each.
         for number in range(count):
-            channel.basic_publish("", queue, b"%d" % number, pika.BasicProperties(
+            unconfirmed.basic_publish("", queue, b"%d" % number, pika.BasicProperties(
                 delivery_mode=2, content_type="application/json", correlation_id=str(number), reply_to="r",
                 headers={"id": str(number), "task": "t", "retries": number % 3}))
+        self.wait_depth(channel, queue, count, 120)
 
     def drained(self, channel, queue, count):
         bodies = []
