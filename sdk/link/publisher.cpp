@@ -13,6 +13,9 @@ namespace wherry::sdk {
 namespace {
 
 const Report nacked{Outcome::refused, 0, "the broker did not take the message (nack)"};
+// Not the last word: who can wait longer than the deadline may try again.
+const Report nacked_so_far{Outcome::timed_out, 0,
+                           "the broker did not take the message (nack): its queue has no leader, or is full"};
 
 }  // namespace
 
@@ -172,7 +175,7 @@ void Publisher::on_time(Monotonic now, const Report& late) {
   suspects_ -= gone_suspects;
   std::erase_if(waiting_, [](const auto& entry) { return entry->reported; });
   for (auto& [done, was_nacked] : finished) {
-    if (done) done(was_nacked ? nacked : late);
+    if (done) done(was_nacked ? nacked_so_far : late);
   }
 }
 

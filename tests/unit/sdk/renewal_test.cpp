@@ -151,13 +151,13 @@ TEST_CASE("a nack is the last word when there were nacks for half a minute, and 
   CHECK(f.reported.back() == "other confirmed");
 }
 
-TEST_CASE("what is nacked until its deadline is refused then, with the reason", "[renewal]") {
+TEST_CASE("what is nacked until its deadline is late then, with the reason", "[renewal]") {
   ClusterFixture f;
   f.publish("a", 100ms);
   f.publisher.on_nack(1, false, f.now);
   f.pass(1s);
-  CHECK(f.reported == List{"a refused"});
-  CHECK(f.last.text == "the broker did not take the message (nack)");
+  CHECK(f.reported == List{"a timed_out"});
+  CHECK(f.last.text == "the broker did not take the message (nack): its queue has no leader, or is full");
   REQUIRE(f.renewed());
   CHECK(f.reopen().empty());
 }
