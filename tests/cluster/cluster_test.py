@@ -363,10 +363,15 @@ class CarriedOver(ClusterTest):
 
     def fill(self, channel, queue, count, **arguments):
         channel.queue_declare(queue, durable=True, arguments=arguments)
+        # One commit for all, and not a confirm for each.
+        filling = channel.connection.channel()
+        filling.tx_select()
         for number in range(count):
-            channel.basic_publish("", queue, b"%d" % number, pika.BasicProperties(
+            filling.basic_publish("", queue, b"%d" % number, pika.BasicProperties(
                 delivery_mode=2, content_type="application/json", correlation_id=str(number), reply_to="r",
                 headers={"id": str(number), "task": "t", "retries": number % 3}))
+        filling.tx_commit()
+        filling.close()
 
     def drained(self, channel, queue, count):
         bodies = []
