@@ -249,7 +249,7 @@ class OneNodeDies(ClusterTest):
         self.assertEqual(client.lines, ["noted resulting"])
         # Asked on a connection of its own: those in Celery's pool, which is one for all, may be of a node that died.
         asking = celery.Celery("asking", broker=self.cluster.url())
-        asking.conf.broker_transport_options = {"client_properties": {"asked_in": self.id()}}
+        asking.conf.broker_transport_options = {"client_properties": {"asked_for": queue}}
         self.addCleanup(asking.close)
         self.assertEqual(asking.control.ping(timeout=20, limit=1), [{"resulting": {"ok": "pong"}}])
         self.end(worker)
