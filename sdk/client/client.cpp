@@ -387,7 +387,10 @@ class Client::Impl {
     link_->declare({std::move(queue)}, [](const sdk::Report& report) {
       if (report.outcome == sdk::Outcome::refused) log::warning("sdk", "no results will come: {}", report.text);
     });
-    link_->subscribe({.queues = {sender_.reply_to}, .prefetch = 0, .no_ack = true}, [this](sdk::Delivery delivery) {
+    // In a cluster a node may die between the queue, to which a result without acknowledgement is gone, and us.
+    const sdk::Subscription replies{.queues = {sender_.reply_to}, .prefetch = 0, .no_ack = !quorum};
+    link_->subscribe(replies, [this, quorum](sdk::Delivery delivery) {
+      if (quorum) link_->ack(delivery.ref);
       if (auto news = sdk::decode_result(delivery)) {
         board_->hear(*news);
       } else {

@@ -59,7 +59,7 @@ struct Consumers::Entry : std::enable_shared_from_this<Entry> {
   }
 };
 
-Consumers::Consumers(std::function<void()> settled) : settled_(std::move(settled)) {}
+Consumers::Consumers(std::function<void()> settled, bool again) : settled_(std::move(settled)), again_(again) {}
 Consumers::~Consumers() = default;
 
 SubscriptionId Consumers::subscribe(Subscription what, Link::OnDelivery on_delivery, Link::OnRefused on_refused) {
@@ -260,6 +260,7 @@ void Consumers::on_method(std::uint16_t channel, const amqp::Method& method) {
     auto* queue = entry->by_tag(cancelled->consumer_tag);
     if (!queue) return;
     queue->state = Queue::State::idle;
+    if (again_) return advance(*entry);
     queue->wanted = false;
     const std::string name = queue->name;
     advance(*entry);

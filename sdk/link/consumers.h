@@ -26,7 +26,9 @@ namespace wherry::sdk {
 class Consumers {
  public:
   // settled: every subscription consumes all it could on this connection; once per connection.
-  explicit Consumers(std::function<void()> settled);
+  // again: it is a cluster, where a consumer that the broker cancels may have lost its node and not its queue: it is
+  // tried once more, and what the broker says to that is told. Costs the channel where the queue is gone.
+  explicit Consumers(std::function<void()> settled, bool again = false);
   ~Consumers();
 
   SubscriptionId subscribe(Subscription what, Link::OnDelivery on_delivery, Link::OnRefused on_refused);
@@ -66,6 +68,7 @@ class Consumers {
   void close(Entry& entry);
 
   std::function<void()> settled_;
+  const bool again_;
   amqp::Connection* wire_ = nullptr;
   bool told_settled_ = false;
   SubscriptionId next_id_ = 1;

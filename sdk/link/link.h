@@ -49,7 +49,9 @@ struct LinkConfig {
   std::chrono::milliseconds backoff_max{30'000};
   std::size_t max_unconfirmed = 2'000;  // Publishes on the wire without their confirm; more wait their turn.
   std::size_t max_waiting = 100'000;    // Publishes held altogether; above: Outcome::overloaded.
-  bool quorum_queues = false;           // What is declared through it: make_quorum_queues().
+  // The broker is a RabbitMQ cluster. What is declared through it: make_quorum_queues(); a nack may mean that the queue
+  // has no leader, and publishes that get nowhere go out again on a new channel: renewal.h.
+  bool quorum_queues = false;
 };
 
 // What the owner hears. All on the loop's thread.
@@ -118,8 +120,8 @@ class Link {
 
   // Consumes from each queue on one channel of its own. The queues must have been declared (by anybody): before there
   // is a connection declare() comes first by itself; later, subscribe when its done is called. on_refused: consuming
-  // was refused (404, 403, 405), or the broker cancelled it because the queue was deleted; the queue is left out until
-  // add_queue() names it again.
+  // was refused (404, 403, 405), or the broker cancelled it because the queue was deleted (in a cluster it is consumed
+  // again, and that refused); the queue is left out until add_queue() names it again.
   using OnDelivery = std::function<void(Delivery)>;
   using OnRefused = std::function<void(const std::string& queue, const Report&)>;
   SubscriptionId subscribe(Subscription what, OnDelivery on_delivery, OnRefused on_refused = {});

@@ -27,6 +27,8 @@ struct Prepared {
   // The publisher's:
   bool reported = false;
   std::optional<Report> returned;
+  bool nacked = false;      // On this channel: it goes out again on the next.
+  bool was_nacked = false;  // What is said of it when its deadline passes.
   std::optional<Deadlines::iterator> waiting_until;
 };
 using PreparedRef = std::unique_ptr<Prepared>;

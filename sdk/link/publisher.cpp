@@ -5,9 +5,19 @@
 #include <utility>
 
 #include "base/assert.h"
+#include "base/log.h"
 #include "base/uuid.h"
 
 namespace wherry::sdk {
+
+namespace {
+
+const Report nacked{Outcome::refused, 0, "the broker did not take the message (nack)"};
+// Not the last word: who can wait longer than the deadline may try again.
+const Report nacked_so_far{Outcome::timed_out, 0,
+                           "the broker did not take the message (nack): its queue has no leader, or is full"};
+
+}  // namespace
 
 Prepared::Prepared(Publication message, Done when_reported)
     : exchange(std::move(message.exchange)),
@@ -21,8 +31,8 @@ Prepared::Prepared(Publication message, Done when_reported)
   message_id = *std::move(message.properties.message_id);
 }
 
-Publisher::Publisher(std::size_t max_unconfirmed, std::size_t max_waiting)
-    : max_unconfirmed_(max_unconfirmed), max_waiting_(max_waiting) {}
+Publisher::Publisher(std::size_t max_unconfirmed, std::size_t max_waiting, bool renews)
+    : max_unconfirmed_(max_unconfirmed), max_waiting_(max_waiting), renewal_(renews) {}
 Publisher::~Publisher() = default;
 
 void Publisher::up(amqp::Connection& wire, std::uint16_t channel) {
@@ -30,6 +40,7 @@ void Publisher::up(amqp::Connection& wire, std::uint16_t channel) {
   wire_ = &wire;
   channel_ = channel;
   first_tag_ = 1;
+  renewal_.opened();
   pump();
 }
 
@@ -40,9 +51,11 @@ void Publisher::down(const Report* blamed) {
   for (auto& entry : in_flight_) {
     if (!entry || entry->reported) continue;
     entry->returned.reset();
+    entry->nacked = false;
     again.push_back(std::move(entry));
   }
   in_flight_.clear();
+  renewal_.closed(again.size());
   Done refused;
   if (blamed && again.size() == 1) {
     refused = take(*again.front());
@@ -67,6 +80,7 @@ void Publisher::publish(PreparedRef entry, Monotonic now) {
     entry->waiting_until = deadlines_.emplace_hint(deadlines_.end(), std::max(entry->deadline, now), entry.get());
   }
   waiting_.push_back(std::move(entry));
+  renewal_.begin(now);
   pump();
 }
 
@@ -76,7 +90,7 @@ void Publisher::hold(bool held) {
 }
 
 void Publisher::pump() {
-  if (!wire_ || held_) return;
+  if (!wire_ || held_ || renewal_.holds()) return;
   const std::size_t window = suspects_ > 0 ? 1 : max_unconfirmed_;
   while (!waiting_.empty() && in_flight_.size() < window &&
          (in_flight_bytes_ < max_unconfirmed_bytes || in_flight_.empty())) {
@@ -96,20 +110,23 @@ void Publisher::send(Prepared& entry) {
   wire_->send_content(channel_, amqp::Method(method), entry.raw_properties, entry.body);
 }
 
-void Publisher::settle(std::uint64_t tag, bool multiple, Outcome outcome) {
+void Publisher::settle(std::uint64_t tag, bool multiple, Answer answer) {
   const std::uint64_t past = first_tag_ + in_flight_.size();
   if (multiple && tag == 0) tag = past - 1;
   if (tag < first_tag_ || tag >= past) return;  // Nothing of ours: a confirm that was merged twice.
   std::vector<std::pair<Done, Report>> finished;
   for (std::uint64_t at = multiple ? first_tag_ : tag; at <= tag; ++at) {
     auto& entry = in_flight_[at - first_tag_];
-    if (!entry) continue;
+    if (!entry || entry->nacked) continue;
+    if (answer == Answer::try_again && !entry->reported) {
+      entry->nacked = entry->was_nacked = true;
+      continue;
+    }
     in_flight_bytes_ -= entry->body.size();
     if (suspects_ > 0) --suspects_;
     if (!entry->reported) {
-      Report report{outcome, 0, {}};
+      Report report = answer == Answer::taken ? Report{} : nacked;
       if (entry->returned) report = *std::move(entry->returned);
-      if (report.outcome == Outcome::refused) report.text = "the broker did not take the message (nack)";
       finished.emplace_back(take(*entry), std::move(report));
     }
     entry.reset();
@@ -146,22 +163,45 @@ Done Publisher::take(Prepared& entry) {
 }
 
 void Publisher::on_time(Monotonic now, const Report& late) {
-  std::vector<Done> finished;
+  look_after_channel(now);
+  std::vector<std::pair<Done, bool>> finished;
   while (!deadlines_.empty() && deadlines_.begin()->first <= now) {
-    finished.push_back(take(*deadlines_.begin()->second));
+    Prepared& over = *deadlines_.begin()->second;
+    finished.emplace_back(take(over), over.was_nacked);
   }
   if (finished.empty()) return;
   std::size_t gone_suspects = 0;
   for (std::size_t i = 0; i < std::min(suspects_, waiting_.size()); ++i) gone_suspects += waiting_[i]->reported;
   suspects_ -= gone_suspects;
   std::erase_if(waiting_, [](const auto& entry) { return entry->reported; });
-  for (auto& done : finished) {
-    if (done) done(late);
+  for (auto& [done, was_nacked] : finished) {
+    if (done) done(was_nacked ? nacked_so_far : late);
+  }
+}
+
+void Publisher::look_after_channel(Monotonic now) {
+  if (renewal_.next() > now) return;
+  const auto answered = [](const PreparedRef& entry) { return !entry || entry->nacked; };
+  Renewal::Wire wire;
+  wire.sending = wire_ && !held_;
+  wire.pending = count_ > 0 || !in_flight_.empty();
+  wire.settled = std::all_of(in_flight_.begin(), in_flight_.end(), answered);
+  wire.oldest_tag = in_flight_.empty() ? 0 : first_tag_;
+  switch (renewal_.on_time(now, wire)) {
+    case Renewal::Step::none:
+      return;
+    case Renewal::Step::ask:
+      return wire_->send(channel_, amqp::ConfirmSelect{});
+    case Renewal::Step::renew:
+      log::warning("sdk", "{} of {} publishes were nacked, the others have no confirm: again on a new channel",
+                   std::count_if(in_flight_.begin(), in_flight_.end(), [](const auto& e) { return e && e->nacked; }),
+                   std::count_if(in_flight_.begin(), in_flight_.end(), [](const auto& e) { return e != nullptr; }));
+      return wire_->close_channel(channel_, {amqp::ReplyCode::success, "publishes get nowhere", {}, false});
   }
 }
 
 Monotonic Publisher::next_deadline() const {
-  return deadlines_.empty() ? Monotonic::max() : deadlines_.begin()->first;
+  return std::min(renewal_.next(), deadlines_.empty() ? Monotonic::max() : deadlines_.begin()->first);
 }
 
 void Publisher::fail_all(const Report& report) {

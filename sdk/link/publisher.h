@@ -1,8 +1,12 @@
 // Publisher: publishes on their way, on one confirm channel. Keeps what the broker has not confirmed, in order, and
 // publishes it again on the next channel until its deadline.
 //
-// How it is driven: up() when a channel in confirm mode stands and the topology is restored; on_ack, on_nack, on_return
-// as the channel says them; down() when the channel is gone; on_time() when next_deadline() has come.
+// In a cluster a channel on which publishes get nowhere is given up for a new one (renewal.h): the publisher closes it,
+// and its owner opens it again as after any other close.
+//
+// How it is driven: up() when a channel in confirm mode stands and the topology is restored; on_ack, on_nack,
+// on_return, on_select_ok as the channel says them; down() when the channel is gone; on_time() when next_deadline() has
+// come.
 //
 // A publish that makes the broker close the channel (unknown exchange, body too large) is found by publishing all that
 // was in flight again one at a time: the one alone in flight when the channel closes is the one to blame. That is exact
@@ -22,12 +26,14 @@
 #include "base/clock.h"
 #include "protocol/amqp/connection.h"
 #include "sdk/link/prepared.h"
+#include "sdk/link/renewal.h"
 
 namespace wherry::sdk {
 
 class Publisher {
  public:
-  Publisher(std::size_t max_unconfirmed, std::size_t max_waiting);
+  // renews: it is a cluster, and a channel may be given up for a new one.
+  Publisher(std::size_t max_unconfirmed, std::size_t max_waiting, bool renews = false);
   ~Publisher();
 
   // wire must stay valid until down().
@@ -39,8 +45,12 @@ class Publisher {
   // While held nothing is sent (connection.blocked).
   void hold(bool held);
 
-  void on_ack(std::uint64_t tag, bool multiple) { settle(tag, multiple, Outcome::confirmed); }
-  void on_nack(std::uint64_t tag, bool multiple) { settle(tag, multiple, Outcome::refused); }
+  void on_ack(std::uint64_t tag, bool multiple) { settle(tag, multiple, Answer::taken); }
+  void on_nack(std::uint64_t tag, bool multiple, Monotonic now) {
+    settle(tag, multiple, renewal_.tries_again(now) ? Answer::try_again : Answer::refused);
+  }
+  // The answer to a confirm.select that the publisher sent.
+  void on_select_ok() { renewal_.answered(); }
   void on_return(const amqp::BasicReturn& method, std::string_view message_id);
 
   // late: what to say to those whose deadline has passed.
@@ -56,7 +66,9 @@ class Publisher {
 
   void pump();
   void send(Prepared& entry);
-  void settle(std::uint64_t tag, bool multiple, Outcome outcome);
+  enum class Answer { taken, refused, try_again };
+  void settle(std::uint64_t tag, bool multiple, Answer answer);
+  void look_after_channel(Monotonic now);
   Done take(Prepared& entry);
 
   const std::size_t max_unconfirmed_;
@@ -64,6 +76,7 @@ class Publisher {
   amqp::Connection* wire_ = nullptr;
   std::uint16_t channel_ = 0;
   bool held_ = false;
+  Renewal renewal_;
 
   // In the order of their tags; the front has tag first_tag_. A null was settled out of order.
   std::deque<PreparedRef> in_flight_;

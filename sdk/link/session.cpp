@@ -40,7 +40,7 @@ Session::Session(SessionHost& host, LinkConfig config, LinkEvents events, std::f
       config_(std::move(config)),
       events_(std::move(events)),
       backoff_(config_.backoff_first, config_.backoff_max, std::move(random)),
-      publisher_(config_.max_unconfirmed, config_.max_waiting),
+      publisher_(config_.max_unconfirmed, config_.max_waiting, config_.quorum_queues),
       declarer_(
           [this](const Declaration& what, const Report& why) {
             log::warning("sdk", "not restored after reconnecting: {}", why.text);
@@ -52,10 +52,12 @@ Session::Session(SessionHost& host, LinkConfig config, LinkEvents events, std::f
             consumers_.up(*wire_);
             restore_publishing();
           }),
-      consumers_([this] {
-        consumers_settled_ = true;
-        check_up();
-      }),
+      consumers_(
+          [this] {
+            consumers_settled_ = true;
+            check_up();
+          },
+          config_.quorum_queues),
       delayer_({[this](Declaration what, Done done, Monotonic deadline) {
                   declare({std::move(what)}, false, std::move(done), deadline);
                 },
@@ -311,12 +313,12 @@ void Session::on_method(std::uint16_t channel, const amqp::Method& method) {
     if (std::holds_alternative<amqp::ChannelOpenOk>(method)) {
       wire_->send(channel, amqp::ConfirmSelect{});
     } else if (std::holds_alternative<amqp::ConfirmSelectOk>(method)) {
-      confirms_ready_ = true;
+      if (std::exchange(confirms_ready_, true)) return publisher_.on_select_ok();
       restore_publishing();
     } else if (auto* ack = std::get_if<amqp::BasicAck>(&method)) {
       publisher_.on_ack(ack->delivery_tag, ack->multiple);
     } else if (auto* nack = std::get_if<amqp::BasicNack>(&method)) {
-      publisher_.on_nack(nack->delivery_tag, nack->multiple);
+      publisher_.on_nack(nack->delivery_tag, nack->multiple, host_.now());
     }
   } else if (channel == declare_channel) {
     if (std::holds_alternative<amqp::ChannelOpenOk>(method)) {
@@ -359,11 +361,13 @@ void Session::on_content_end(std::uint16_t channel) {
 void Session::on_channel_closed(std::uint16_t channel, const amqp::ChannelClose* by_peer) {
   if (Consumers::owns(channel)) return consumers_.on_channel_closed(channel, by_peer);
   // With the connection's end, everything is taken down in after_machine().
-  if (!by_peer || !connection_stands()) return;
-  const Report refusal{Outcome::refused, by_peer->reply_code, std::string(by_peer->reply_text)};
+  if (!connection_stands() || (!by_peer && !wire_->running())) return;
+  Report refusal{Outcome::refused};
+  if (by_peer) refusal = {Outcome::refused, by_peer->reply_code, std::string(by_peer->reply_text)};
   if (channel == publish_channel) {
+    const bool over_publish = by_peer && by_peer->class_id == amqp::BasicPublish::id.class_id;
     confirms_ready_ = false;
-    publisher_.down(by_peer->class_id == amqp::BasicPublish::id.class_id ? &refusal : nullptr);
+    publisher_.down(over_publish ? &refusal : nullptr);
     wire_->open_channel(publish_channel);
   } else if (channel == declare_channel) {
     wire_->open_channel(declare_channel);

@@ -199,8 +199,7 @@ class OneNodeDies(ClusterTest):
         self.end(self.worker(queue, name="first"))
         # The worker and the client are connected to the node that leads the queue.
         node = self.leader(queue)
-        self.cluster.nodes.remove(node)
-        self.cluster.nodes.insert(0, node)
+        self.place(node, first=True)
         # So many that the pool is busy while the nodes agree on each acknowledgement.
         worker = self.worker(queue, name="loaded", options=("-p", IN_HAND))
         self.assertIs(wait_until(lambda: self.connected_to("loaded"), "the worker's connection", 60), node)
@@ -224,18 +223,55 @@ class OneNodeDies(ClusterTest):
         # What the client had not heard of as confirmed, at most 2,000, and what the worker had in hand.
         self.assertLessEqual(twice, 2000 + IN_HAND)
 
-    def test_the_result_of_a_task_that_ran_meanwhile_arrives(self):
+    def test_a_result_arrives_that_is_sent_the_moment_the_node_of_worker_and_client_dies(self):
+        self.check_result_of_the_moment(worker_there=True, client_there=True)
+
+    def test_a_result_arrives_that_is_sent_the_moment_the_node_of_its_worker_dies(self):
+        self.check_result_of_the_moment(worker_there=True, client_there=False)
+
+    def test_a_result_arrives_that_is_sent_the_moment_the_node_of_its_client_dies(self):
+        # Its reply queue has no leader when the worker publishes there for the first time.
+        self.check_result_of_the_moment(worker_there=False, client_there=True)
+
+    def check_result_of_the_moment(self, worker_there, client_there):
+        """A task whose queue is led by the node that dies; worker and client are connected there or elsewhere."""
         queue, gate = self.name(), pathlib.Path(self.folder.name) / "result-gate"
+        self.end(self.worker(queue, name="making"))
+        node = self.leader(queue)
+        self.place(node, worker_there)
         worker = self.worker(queue, name="resulting")
+        self.place(node, client_there)
         client = self.begin_client(queue, "noted", "resulting", gate)
         wait_until(lambda: self.in_ledger("began resulting"), "it began", 60)
-        self.cluster.kill(self.leader(queue))
-        self.wait_leaders()
+        self.cluster.kill(node)
         gate.touch()
         self.assertEqual(client.wait_exit(120), 0, f"{client.lines} {client.errors} {worker.errors}")
         self.assertEqual(client.lines, ["noted resulting"])
-        answers = self.app.control.ping(timeout=20, limit=1)
-        self.assertEqual(answers, [{"resulting": {"ok": "pong"}}])
+        # Asked on a connection of its own: those in Celery's pool, which is one for all, may be of a node that died.
+        asking = celery.Celery("asking", broker=self.cluster.url())
+        asking.conf.broker_transport_options = {"client_properties": {"asked_for": queue}}
+        self.addCleanup(asking.close)
+        self.assertEqual(asking.control.ping(timeout=20, limit=1), [{"resulting": {"ok": "pong"}}])
+        self.end(worker)
+
+    def place(self, node, first):
+        """Who connects from now on is connected to this node, or to another."""
+        self.cluster.nodes.remove(node)
+        self.cluster.nodes.insert(0 if first else len(self.cluster.nodes), node)
+
+    def test_a_task_that_is_enqueued_while_its_queue_has_no_leader_is_done(self):
+        queue = self.name()
+        self.end(self.worker(queue, name="making"))
+        node = self.leader(queue)
+        self.place(node, first=False)
+        worker = self.worker(queue, name="leaderless")
+        self.cluster.kill(node)
+        node.program.process.wait()
+        # Their first publish is nacked, and so is all that they publish on the same channel.
+        clients = [self.begin_client(queue, "add", number, 1) for number in range(4)]
+        for number, client in enumerate(clients):
+            self.assertEqual(client.wait_exit(120), 0, f"{client.lines} {client.errors}")
+            self.assertEqual(client.lines, [f"sum {number + 1}"])
         self.end(worker)
 
     def test_a_delay_and_a_dead_letter_outlive_the_node(self):
@@ -327,10 +363,15 @@ class CarriedOver(ClusterTest):
 
     def fill(self, channel, queue, count, **arguments):
         channel.queue_declare(queue, durable=True, arguments=arguments)
+        # One commit for all, and not a confirm for each.
+        filling = channel.connection.channel()
+        filling.tx_select()
         for number in range(count):
-            channel.basic_publish("", queue, b"%d" % number, pika.BasicProperties(
+            filling.basic_publish("", queue, b"%d" % number, pika.BasicProperties(
                 delivery_mode=2, content_type="application/json", correlation_id=str(number), reply_to="r",
                 headers={"id": str(number), "task": "t", "retries": number % 3}))
+        filling.tx_commit()
+        filling.close()
 
     def drained(self, channel, queue, count):
         bodies = []
@@ -376,6 +417,21 @@ class CarriedOver(ClusterTest):
         bodies = self.drained(there, queue, 20_000)
         self.assertEqual(set(bodies), set(range(20_000)))
         # What was under way and not acknowledged comes twice.
+        self.assertLessEqual(len(bodies) - 20_000, 500)
+
+    def test_the_way_back_loses_nothing_when_the_broker_that_it_fills_is_killed(self):
+        queue = self.name("back")
+        port = self.one.port
+        self.at(self.one).queue_declare(queue, durable=True)
+        there = self.channel()
+        self.fill(there, queue, 20_000, **{"x-queue-type": "quorum"})
+        self.shovel("back-killed", self.cluster_uri(), self.one.url(), queue)
+        channel = self.at(self.one)
+        wait_until(lambda: self.depth(channel, queue) > 1000, "it carries", 60)
+        self.one.kill()
+        self.one.launch(listen=f"127.0.0.1:{port}").wait_line("amqp=", timeout=30)
+        bodies = self.drained(self.at(self.one), queue, 20_000)
+        self.assertEqual(set(bodies), set(range(20_000)))
         self.assertLessEqual(len(bodies) - 20_000, 500)
 
 

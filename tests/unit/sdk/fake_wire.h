@@ -21,6 +21,7 @@ class FakeWire final : public amqp::Connection {
   };
   std::vector<Published> published;
   std::vector<std::string> methods;  // Their names.
+  int closed_channels = 0;
 
   std::size_t receive(std::string_view bytes, Monotonic) override { return bytes.size(); }
   void hold() override {}
@@ -43,7 +44,7 @@ class FakeWire final : public amqp::Connection {
                     const void*) override {}
   void open_channel(std::uint16_t) override {}
   bool is_open(std::uint16_t) const override { return true; }
-  void close_channel(std::uint16_t, const amqp::AmqpError&) override {}
+  void close_channel(std::uint16_t, const amqp::AmqpError&) override { ++closed_channels; }
   void close(const amqp::AmqpError&) override {}
   void close_ok(std::string_view) override {}
 };

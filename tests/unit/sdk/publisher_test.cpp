@@ -63,7 +63,7 @@ TEST_CASE("a nack is a refusal of that message alone", "[publisher]") {
   f.publisher.up(f.wire, 1);
   f.publish("a");
   f.publish("b");
-  f.publisher.on_nack(1, false);
+  f.publisher.on_nack(1, false, f.now);
   f.publisher.on_ack(2, false);
   CHECK(f.reported() == List{"a refused", "b confirmed"});
 }
