@@ -270,7 +270,7 @@ TEST_CASE("TLS: a server knows its clients by their certificates", "[tls]") {
     sides.shake(server_of(server, net::TlsVerify::peer),
                 client_of(other.issue("client", "/CN=worker"), net::TlsVerify::none));
     REQUIRE(sides.server_error);
-    CHECK(sides.server_error->find("unable to get local issuer certificate") != std::string::npos);
+    CHECK(sides.server_error->find("certificate signature failure") != std::string::npos);
   }
 }
 
@@ -323,13 +323,13 @@ TEST_CASE("TLS: who does not speak it, or says nothing, is not waited for", "[tl
     sides.connecting = net::connect(sides.loop, sides.acceptor->address(), 10s, [&](auto stream) {
       client = std::move(*stream);
       client->start(plain);
-      client->out().append("AMQP\0\0\x09\x01");
+      client->out().append(std::string_view("AMQP\0\0\x09\x01", 8));
       client->flush_soon();
     });
     plain.lost = [&](const std::string&) { sides.loop.stop(); };
     sides.run();
     REQUIRE(sides.server_error);
-    CHECK(sides.server_error->find("TLS: ") == 0);
+    CHECK(*sides.server_error == "TLS: wrong version number");
   }
   SECTION("nothing") {
     sides.acceptor->start([&](int socket) {
