@@ -1,6 +1,7 @@
 #include "sdk/link/consumers.h"
 
 #include <algorithm>
+#include <deque>
 #include <utility>
 
 #include <fmt/format.h>
@@ -32,6 +33,7 @@ struct Consumers::Entry : std::enable_shared_from_this<Entry> {
   enum class Stage { closed, opening, qos, open } stage = Stage::closed;
   std::uint64_t generation = 0;  // 0 while the channel is not open.
   std::uint64_t next_tag = 1;
+  std::deque<std::function<void()>> limits_sent;  // Since the channel is open: what to do at each answer, or nothing.
   Delivery arriving;
 
   Queue* by_tag(std::string_view tag) {
@@ -101,15 +103,26 @@ void Consumers::set_prefetch(SubscriptionId id, std::uint16_t prefetch) {
   if (!entry || entry->config.prefetch == prefetch) return;
   entry->config.prefetch = prefetch;
   if (!wire_ || entry->stage != Entry::Stage::open) return;
-  const bool global = entry->config.scope == Subscription::Scope::channel;
-  wire_->send(entry->channel, amqp::BasicQos{0, prefetch, global});
-  if (global) return;
+  send_limit(*entry, {});
+  if (entry->config.scope == Subscription::Scope::channel) return;
   // RabbitMQ gives a per-consumer limit to later consumers only: each is stopped, and advance() starts it again.
   for (auto& queue : entry->queues) {
     if (queue.state != Queue::State::consuming) continue;
     queue.state = Queue::State::stopping;
     wire_->send(entry->channel, amqp::BasicCancel{queue.tag, false});
   }
+}
+
+// A channel's methods are done in their order, and a prefetch is one of the few that are answered: the same again asks.
+void Consumers::when_processed(SubscriptionId id, std::function<void()> done) {
+  auto* entry = find(id);
+  if (entry && wire_ && entry->stage == Entry::Stage::open) send_limit(*entry, std::move(done));
+}
+
+void Consumers::send_limit(Entry& entry, std::function<void()> answered) {
+  const bool global = entry.config.scope == Subscription::Scope::channel;
+  wire_->send(entry.channel, amqp::BasicQos{0, entry.config.prefetch, global});
+  entry.limits_sent.push_back(std::move(answered));
 }
 
 void Consumers::pause(SubscriptionId id, std::function<void()> done) {
@@ -190,6 +203,7 @@ void Consumers::close(Entry& entry) {
   auto keep = entry.shared_from_this();
   entry.stage = Entry::Stage::closed;
   entry.generation = 0;
+  entry.limits_sent.clear();
   for (auto& queue : entry.queues) queue.state = Queue::State::idle;
   std::erase_if(entry.queues, [](const Queue& q) { return !q.wanted; });
   for (auto& done : std::exchange(entry.when_paused, {})) done();
@@ -245,6 +259,11 @@ void Consumers::on_method(std::uint16_t channel, const amqp::Method& method) {
     const bool global = entry->config.scope == Subscription::Scope::channel;
     wire_->send(channel, amqp::BasicQos{0, entry->config.prefetch, global});
   } else if (std::holds_alternative<amqp::BasicQosOk>(method)) {
+    if (entry->stage == Entry::Stage::open && !entry->limits_sent.empty()) {
+      const auto answered = std::move(entry->limits_sent.front());
+      entry->limits_sent.pop_front();
+      if (answered) answered();
+    }
     if (entry->stage != Entry::Stage::qos) return;
     entry->stage = Entry::Stage::open;
     advance(*entry);

@@ -35,6 +35,7 @@ class Consumers {
   void add_queue(SubscriptionId id, const std::string& queue);
   void remove_queue(SubscriptionId id, const std::string& queue);
   void set_prefetch(SubscriptionId id, std::uint16_t prefetch);
+  void when_processed(SubscriptionId id, std::function<void()> done);
   void pause(SubscriptionId id, std::function<void()> done);
   void resume(SubscriptionId id);
   void unsubscribe(SubscriptionId id);
@@ -59,6 +60,7 @@ class Consumers {
   static constexpr std::uint16_t first_channel = 3;
   struct Queue;
   struct Entry;
+  void send_limit(Entry& entry, std::function<void()> answered);
 
   Entry* find(SubscriptionId id);
   Entry* on_channel(std::uint16_t channel);

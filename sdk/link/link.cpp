@@ -289,6 +289,12 @@ void Link::set_prefetch(SubscriptionId subscription, std::uint16_t prefetch) {
   impl_->post([=](Impl& impl) { impl.session.consumers().set_prefetch(subscription, prefetch); });
 }
 
+void Link::when_processed(SubscriptionId subscription, std::function<void()> done) {
+  impl_->post([subscription, done = std::move(done)](Impl& impl) mutable {
+    impl.session.consumers().when_processed(subscription, std::move(done));
+  });
+}
+
 void Link::pause(SubscriptionId subscription, std::function<void()> done) {
   auto self = impl_;
   self->session.consumers().pause(subscription, std::move(done));

@@ -16,11 +16,11 @@
 // Delivery guarantee: publishes at least once until their deadline; deliveries as the broker's (unsettled deliveries of
 // a lost connection come again, with redelivered set).
 //
-// Threads: publish, publish_delayed, ack, nack, reject and set_prefetch may be called from any thread (they are posted
-// to the loop; calls of one thread keep their order). Everything else, and every callback, is on the loop's thread.
-// A callback may call anything of the link but its destructor.
-// Lifetime: the loop outlives the link. The destructor drops the connection at once and reports what waits as closed;
-// after it no callback comes. Destroy it on the loop's thread, or when the loop does not run any more.
+// Threads: publish, publish_delayed, ack, nack, set_prefetch and when_processed may be called from any thread (they are
+// posted to the loop; calls of one thread keep their order). Everything else, and every callback, is on the loop's
+// thread. A callback may call anything of the link but its destructor. Lifetime: the loop outlives the link. The
+// destructor drops the connection at once and reports what waits as closed; after it no callback comes. Destroy it on
+// the loop's thread, or when the loop does not run any more.
 #pragma once
 
 #include <chrono>
@@ -129,6 +129,9 @@ class Link {
   void remove_queue(SubscriptionId subscription, const std::string& queue);
   // any thread. Takes effect at once for scope channel; for scope consumer by consuming anew.
   void set_prefetch(SubscriptionId subscription, std::uint16_t prefetch);
+  // any thread. done: the broker has done all that was sent for this subscription before, and what it had sent by then
+  // has been delivered. Not called when the channel goes first.
+  void when_processed(SubscriptionId subscription, std::function<void()> done);
   // Stops consuming; what was delivered may still be settled. done: no delivery will come any more.
   void pause(SubscriptionId subscription, std::function<void()> done = {});
   void resume(SubscriptionId subscription);

@@ -62,12 +62,24 @@ void Runtime::begin_trial(const AttemptRef& attempt) {
   log::warning("worker", "task {} [{}] was lost with its worker {} time(s): it is run alone", attempt->name(),
                attempt->id(), losses(attempt->delivery()));
   trial_ = attempt;
+  alone_ = false;
   set_prefetch();  // First, so that what is returned does not come back at once.
   return_all_unbegun();
   auto timer = std::make_unique<net::WallTimer>(loop_);
   timer->set(wall_now() + alone_within, [this] { run_trial(); });
   held_.emplace(attempt, std::move(timer));
-  look_after_trial();
+  // Whatever the broker still counts as being here would be lost, and blamed, with it. Once for what was on its way,
+  // which is returned as it comes, and once more for the broker to have that.
+  ask_whether_alone(attempt, 2);
+}
+
+void Runtime::ask_whether_alone(const AttemptRef& attempt, unsigned rounds) {
+  link_.when_processed(subscription_, [this, attempt, rounds] {
+    if (over_ || trial_ != attempt) return;
+    if (rounds > 1) return ask_whether_alone(attempt, rounds - 1);
+    alone_ = true;
+    look_after_trial();
+  });
 }
 
 void Runtime::run_trial() {
@@ -79,7 +91,7 @@ void Runtime::run_trial() {
 void Runtime::look_after_trial() {
   if (!trial_) return;
   if (held_.contains(trial_)) {
-    if (running_.empty() && settling_ == 0) run_trial();
+    if (alone_ && running_.empty() && settling_ == 0) run_trial();
   } else if (!running_.contains(trial_) || trial_->lost || trial_->settled) {
     trial_.reset();
     set_prefetch();

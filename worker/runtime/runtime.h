@@ -155,6 +155,7 @@ class Runtime final : private Steering {
   // Whether a delivery is seen to because of them: dead, given back to be counted anew, or to be run alone.
   bool met_crashes(const AttemptRef& attempt);
   void begin_trial(const AttemptRef& attempt);
+  void ask_whether_alone(const AttemptRef& attempt, unsigned rounds);
   void run_trial();
   void look_after_trial();
   // To its queue, and not a crash: it had not begun here. Of all but the one on trial: how many.
@@ -220,7 +221,8 @@ class Runtime final : private Steering {
   std::unordered_set<AttemptRef> running_;  // Given to the pool, not finished.
   // Waiting for their eta, or to be alone.
   std::unordered_map<AttemptRef, std::unique_ptr<net::WallTimer>> held_;
-  AttemptRef trial_;  // Not to be lost once more: held, then running, with nothing beside it. Null mostly.
+  AttemptRef trial_;    // Not to be lost once more: held, then running, with nothing beside it. Null mostly.
+  bool alone_ = false;  // The broker has taken back what came beside it.
   std::deque<std::pair<Monotonic, sdk::DeliveryRef>> returning_;  // To be given back, and when.
   net::Timer return_timer_{loop_};
   unsigned settling_ = 0;  // Publishes that a clean stop waits for.

@@ -290,6 +290,26 @@ TEST_CASE("prefetch changes while consuming, for the channel at once and for con
   CHECK(world.script.log == List{"qos 1", "consume b", "qos 7", "cancel", "consume b"});
 }
 
+TEST_CASE("a subscription can be asked whether the broker has done all that was sent for it", "[session]") {
+  World world;
+  std::vector<std::string> seen;
+  const auto id = world.session->consumers().subscribe({.queues = {"a"}, .prefetch = 1},
+                                                       [&](Delivery delivery) {
+                                                         seen.push_back(delivery.body);
+                                                         world.session->consumers().nack(delivery.ref, true);
+                                                       },
+                                                       {});
+  // Without a channel there is nothing to ask.
+  world.session->consumers().when_processed(id, [&] { seen.push_back("never"); });
+  world.up();
+  world.broker->deliver("a", "on its way");
+  world.session->consumers().when_processed(id, [&] { seen.push_back("done"); });
+  CHECK(seen.empty());
+  world.pump();
+  CHECK(seen == std::vector<std::string>{"on its way", "done"});
+  CHECK(world.script.log == List{"qos 1 global", "consume a", "qos 1 global"});
+}
+
 TEST_CASE("a paused subscription gets no more deliveries and may still settle", "[session]") {
   World world;
   std::vector<Delivery> got;
