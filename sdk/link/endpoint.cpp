@@ -115,7 +115,8 @@ Result<Endpoint> parse_embedded(std::string_view url) {
 
 std::string Endpoint::text() const {
   if (!embedded.empty()) return embedded;
-  return fmt::format("{}://{}@{}{}{}", tls ? "amqps" : "amqp", external ? "" : user, address.text(),
+  const std::string login = external ? "" : user + "@";
+  return fmt::format("{}://{}{}{}{}", tls ? "amqps" : "amqp", login, address.text(),
                      virtual_host.starts_with('/') ? "" : "/", virtual_host);
 }
 

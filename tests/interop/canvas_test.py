@@ -5,7 +5,6 @@ of a failure, states, who is called back) is asked of both workers and compared,
 the scenario says it.
 """
 
-import gc
 import pathlib
 import re
 import threading
@@ -13,7 +12,7 @@ import uuid
 
 from brokers import TIME_SCALE
 from harness import main, tearDownModule, wait_until  # noqa: F401
-from stores import RedisStore
+from stores import ResultsInRedis
 from workflows_test import CPP, PYTHON, BothWorkers
 
 import celery
@@ -462,20 +461,8 @@ def everything_in_one(w):
     return w.run(chain(start, w.total(), group([w.add(1), w.add(2)]), w.total(), w.add(65)))
 
 
-class Canvas(BothWorkers):
+class Canvas(ResultsInRedis, BothWorkers):
     longest_s = 150
-
-    @classmethod
-    def setUpClass(cls):
-        cls.store = RedisStore()
-        cls.addClassCleanup(cls.store.stop)
-        cls.backend, cls.result_backend = cls.store.celery_url, cls.store.wherry_url
-        super().setUpClass()
-
-    @classmethod
-    def tearDownClass(cls):
-        super().tearDownClass()
-        gc.collect()  # Results of workflows are in cycles, and say goodbye to Redis when they go.
 
     def compare(self, function, expected, celery_differs):
         by_cpp = function(Workflows(self, CPP))

@@ -2,31 +2,18 @@
 Wherry's "cpp", and either side sends them.
 """
 
-import gc
 import pathlib
 
 from brokers import BIN_DIR, TIME_SCALE
 from harness import main, tearDownModule, wait_until  # noqa: F401
-from stores import RedisStore
+from stores import ResultsInRedis
 from workflows_test import CPP, PYTHON, BothWorkers
 
 import celery
 from celery import chain, chord, group
 
 
-class Chords(BothWorkers):
-    @classmethod
-    def setUpClass(cls):
-        cls.store = RedisStore()
-        cls.addClassCleanup(cls.store.stop)
-        cls.backend, cls.result_backend = cls.store.celery_url, cls.store.wherry_url
-        super().setUpClass()
-
-    @classmethod
-    def tearDownClass(cls):
-        super().tearDownClass()
-        gc.collect()  # Results of workflows are in cycles, and say goodbye to Redis when they go.
-
+class Chords(ResultsInRedis, BothWorkers):
     def adds(self, count, queues=(CPP, PYTHON)):
         return [self.sig(queues[number % len(queues)], "add", number, number) for number in range(count)]
 

@@ -2,7 +2,6 @@
 least once. A step that is never reached is a failure: the list is the program's own.
 """
 
-import gc
 import os
 import signal
 import sqlite3
@@ -14,7 +13,7 @@ from brokers import BIN_DIR, KIND, SANITIZER_REPORT, TIME_SCALE
 from celery_test import CeleryTest
 from harness import Inbox, main, tearDownModule, wait_until  # noqa: F401
 from outbox_test import OutboxTest, statements
-from stores import RedisStore
+from stores import ResultsInRedis
 
 from celery import chain, chord
 
@@ -50,19 +49,7 @@ class Killing:
         self.assertIsNone(SANITIZER_REPORT.search(program.errors), program.errors)
 
 
-class Workers(Killing, CeleryTest):
-    @classmethod
-    def setUpClass(cls):
-        cls.store = RedisStore()
-        cls.addClassCleanup(cls.store.stop)
-        cls.backend = cls.store.celery_url
-        super().setUpClass()
-
-    @classmethod
-    def tearDownClass(cls):
-        super().tearDownClass()
-        gc.collect()  # Results of workflows are in cycles, and say goodbye to Redis when they go.
-
+class Workers(Killing, ResultsInRedis, CeleryTest):
     def sig(self, queue, task, *arguments, **options):
         return self.app.signature(f"steps.{task}", args=arguments, queue=queue, **options)
 

@@ -3,6 +3,7 @@
 A store has celery_url and wherry_url, kill() and start() for one that can be stopped with its data kept, and stop().
 """
 
+import gc
 import os
 import pathlib
 import shutil
@@ -91,8 +92,10 @@ class RedisStore:
         self.start()
 
     def start(self):
+        # Without syncs of its own: a busy disk would hold up every command.
         self.server = Program(["redis-server", "--port", self.port, "--bind", "127.0.0.1", "--requirepass", "secret",
-                               "--save", "", "--appendonly", "yes", "--dir", self.folder.name], cwd=self.folder.name)
+                               "--save", "", "--appendonly", "yes", "--appendfsync", "no",
+                               "--dir", self.folder.name], cwd=self.folder.name)
         self.server.wait_line("eady to accept connections")
 
     def client(self):
@@ -106,3 +109,19 @@ class RedisStore:
     def stop(self):
         self.server.stop()
         self.folder.cleanup()
+
+
+class ResultsInRedis:
+    """For a test class of workers, before the class that starts them: their results go to a Redis of its own."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.store = RedisStore()
+        cls.addClassCleanup(cls.store.stop)
+        cls.backend, cls.result_backend = cls.store.celery_url, cls.store.wherry_url
+        super().setUpClass()
+
+    @classmethod
+    def tearDownClass(cls):
+        super().tearDownClass()
+        gc.collect()  # Results of workflows are in cycles, and say goodbye to Redis when they go.

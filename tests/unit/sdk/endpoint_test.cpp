@@ -56,6 +56,7 @@ TEST_CASE("amqps is TLS, with RabbitMQ's parameters", "[endpoint]") {
   CHECK(*at->tls == net::TlsConfig{"c.pem", "k.pem", "/ca.pem", net::TlsVerify::none});
   CHECK(at->server_name == "other");
   CHECK(at->external);
+  CHECK(at->text() == "amqps://h:1/");
 }
 
 TEST_CASE("a broker URL that cannot be used says which part is wrong and keeps the password to itself", "[endpoint]") {
