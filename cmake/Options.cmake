@@ -13,6 +13,9 @@ option(WHERRY_PACKAGES "Build the shared library and say what is installed: for 
 option(WHERRY_FUZZ "Build the fuzz targets (Clang with libFuzzer)" OFF)
 set(WHERRY_SANITIZE "" CACHE STRING "Sanitizers to build with, as -fsanitize takes them: address,undefined or thread")
 
+# No path of the building machine in what ships, and equal sources compile to equal objects wherever they lie.
+add_compile_options(-ffile-prefix-map=${CMAKE_SOURCE_DIR}/=)
+
 add_compile_options(-Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual)
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   # GCC 12 reports uses that cannot happen inside the standard library's own inlined code.
