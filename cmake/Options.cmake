@@ -27,8 +27,8 @@ if(WHERRY_SANITIZE)
   add_link_options(-fsanitize=${WHERRY_SANITIZE})
 endif()
 
-# The presets with sanitizers set CMAKE_UNITY_BUILD: what a room's sources share is then compiled once, not once each. The
-# others compile every source by itself, which shows an #include that is missing.
+# All presets but dev set CMAKE_UNITY_BUILD: what a room's sources share is then compiled once, not once each. dev compiles
+# every source by itself, which shows an #include that is missing.
 
 find_program(WHERRY_CCACHE ccache)
 if(WHERRY_CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
