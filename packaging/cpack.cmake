@@ -44,7 +44,7 @@ set(CPACK_DEBIAN_WORKER_PACKAGE_SECTION net)
 set(CPACK_DEBIAN_WORKER_PACKAGE_DEPENDS "adduser, tzdata")
 # A library for --load shares types with the program that loads it: both are of one build.
 set(CPACK_DEBIAN_WORKER_PACKAGE_BREAKS "libwherry (<< ${version}), libwherry (>> ${version})")
-set(CPACK_DEBIAN_WORKER_PACKAGE_RECOMMENDS "procps, libwherry (= ${version})")
+set(CPACK_DEBIAN_WORKER_PACKAGE_RECOMMENDS "procps, libpq5, libwherry (= ${version})")
 set(CPACK_DEBIAN_WORKER_PACKAGE_SUGGESTS "wherry-broker")
 set(CPACK_DEBIAN_WORKER_PACKAGE_CONTROL_EXTRA ${scripts}/wherry-worker/postinst ${scripts}/wherry-worker/prerm
   ${scripts}/wherry-worker/postrm ${scripts}/wherry-worker/conffiles)
@@ -57,6 +57,8 @@ own; on Wherry's broker or on RabbitMQ.")
 
 set(CPACK_DEBIAN_LIBRARY_PACKAGE_NAME libwherry)
 set(CPACK_DEBIAN_LIBRARY_PACKAGE_SECTION libs)
+# Loaded by those who keep results or an outbox in PostgreSQL.
+set(CPACK_DEBIAN_LIBRARY_PACKAGE_RECOMMENDS "libpq5")
 # CPack adds scripts that call ldconfig; Debian wants the trigger all the same.
 set(CPACK_DEBIAN_LIBRARY_PACKAGE_CONTROL_EXTRA ${CMAKE_CURRENT_BINARY_DIR}/shlibs ${scripts}/libwherry/triggers)
 set(CPACK_COMPONENT_LIBRARY_DESCRIPTION

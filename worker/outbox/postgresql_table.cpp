@@ -4,8 +4,8 @@
 #include <utility>
 
 #include <fmt/format.h>
-#include <libpq-fe.h>
 
+#include "sdk/libpq/libpq.h"
 #include "worker/outbox/table.h"
 
 namespace wherry::outbox {
@@ -15,17 +15,18 @@ namespace {
 class PgResult {
  public:
   explicit PgResult(PGresult* result) : result_(result) {}
-  ~PgResult() { PQclear(result_); }
+  ~PgResult() { libpq().PQclear(result_); }
   PgResult(const PgResult&) = delete;
   PgResult& operator=(const PgResult&) = delete;
   const PGresult* get() const { return result_; }
   bool ok() const {
-    const auto status = PQresultStatus(result_);
+    const auto status = libpq().PQresultStatus(result_);
     return status == PGRES_TUPLES_OK || status == PGRES_COMMAND_OK;
   }
   // In binary format: the bytes as they are.
   std::string text(int row, int column) const {
-    return std::string(PQgetvalue(result_, row, column), static_cast<std::size_t>(PQgetlength(result_, row, column)));
+    return std::string(libpq().PQgetvalue(result_, row, column),
+                       static_cast<std::size_t>(libpq().PQgetlength(result_, row, column)));
   }
 
  private:
@@ -50,7 +51,7 @@ std::string one_line(std::string text) {
 class PostgresqlOutbox final : public OutboxTable {
  public:
   PostgresqlOutbox(PGconn* connection, std::string table) : connection_(connection), table_(std::move(table)) {}
-  ~PostgresqlOutbox() override { PQfinish(connection_); }
+  ~PostgresqlOutbox() override { libpq().PQfinish(connection_); }
   PostgresqlOutbox(const PostgresqlOutbox&) = delete;
   PostgresqlOutbox& operator=(const PostgresqlOutbox&) = delete;
 
@@ -65,7 +66,7 @@ class PostgresqlOutbox final : public OutboxTable {
         "SELECT id::bigint, task_id, message FROM {} WHERE failed IS NULL ORDER BY id LIMIT {}", table_, most)));
     if (!result.ok()) return error();
     std::vector<Row> rows;
-    for (int i = 0; i < PQntuples(result.get()); ++i) {
+    for (int i = 0; i < libpq().PQntuples(result.get()); ++i) {
       rows.push_back({big_endian(result.text(i, 0)), result.text(i, 1), result.text(i, 2)});
     }
     return rows;
@@ -80,16 +81,17 @@ class PostgresqlOutbox final : public OutboxTable {
   Result<void> mark_failed(std::int64_t id, const std::string& reason) override {
     const std::array<const char*, 1> values{reason.c_str()};
     const std::string sql = fmt::format("UPDATE {} SET failed = $1 WHERE id = {}", table_, id);
-    const PgResult result(PQexecParams(connection_, sql.c_str(), 1, nullptr, values.data(), nullptr, nullptr, 1));
+    const PgResult result(
+        libpq().PQexecParams(connection_, sql.c_str(), 1, nullptr, values.data(), nullptr, nullptr, 1));
     if (!result.ok()) return error();
     return {};
   }
 
  private:
   PGresult* run(const std::string& sql) {
-    return PQexecParams(connection_, sql.c_str(), 0, nullptr, nullptr, nullptr, nullptr, 1);
+    return libpq().PQexecParams(connection_, sql.c_str(), 0, nullptr, nullptr, nullptr, nullptr, 1);
   }
-  tl::unexpected<Error> error() const { return fail("PostgreSQL: " + one_line(PQerrorMessage(connection_))); }
+  tl::unexpected<Error> error() const { return fail("PostgreSQL: " + one_line(libpq().PQerrorMessage(connection_))); }
 
   PGconn* const connection_;
   const std::string table_;
@@ -98,10 +100,11 @@ class PostgresqlOutbox final : public OutboxTable {
 }  // namespace
 
 Result<std::unique_ptr<OutboxTable>> open_postgresql_outbox(const std::string& url, const std::string& table) {
-  PGconn* connection = PQconnectdb(url.c_str());
+  if (auto there = load_libpq(); !there) return tl::unexpected(there.error());
+  PGconn* connection = libpq().PQconnectdb(url.c_str());
   auto made = std::make_unique<PostgresqlOutbox>(connection, table);
-  if (PQstatus(connection) != CONNECTION_OK) {
-    return fail("PostgreSQL: " + one_line(PQerrorMessage(connection)));
+  if (libpq().PQstatus(connection) != CONNECTION_OK) {
+    return fail("PostgreSQL: " + one_line(libpq().PQerrorMessage(connection)));
   }
   return made;
 }

@@ -4,8 +4,9 @@
 #include <charconv>
 
 #include <fmt/format.h>
-#include <libpq-fe.h>
 #include <poll.h>
+
+#include "sdk/libpq/libpq.h"
 
 namespace wherry::results {
 
@@ -38,17 +39,18 @@ int hex_digit_value(char c) {
 // --- rows ------------------------------------------------------------------------------------------------------------
 
 void PgRows::Clear::operator()(pg_result* result) const {
-  ::PQclear(result);
+  libpq().PQclear(result);
 }
 std::size_t PgRows::count() const {
-  return static_cast<std::size_t>(::PQntuples(result_.get()));
+  return static_cast<std::size_t>(libpq().PQntuples(result_.get()));
 }
 bool PgRows::is_null(std::size_t row, int column) const {
-  return ::PQgetisnull(result_.get(), static_cast<int>(row), column) != 0;
+  return libpq().PQgetisnull(result_.get(), static_cast<int>(row), column) != 0;
 }
 std::string_view PgRows::text(std::size_t row, int column) const {
   const int at = static_cast<int>(row);
-  return {::PQgetvalue(result_.get(), at, column), static_cast<std::size_t>(::PQgetlength(result_.get(), at, column))};
+  return {libpq().PQgetvalue(result_.get(), at, column),
+          static_cast<std::size_t>(libpq().PQgetlength(result_.get(), at, column))};
 }
 std::int64_t PgRows::integer(std::size_t row, int column) const {
   std::int64_t number = 0;
@@ -82,48 +84,50 @@ std::optional<std::string> or_null(std::string_view text) {
 }
 
 Result<void> check_postgres_url(const std::string& url) {
+  if (auto there = load_libpq(); !there) return fail("result backend: " + there.error().message);
   char* error = nullptr;
-  PQconninfoOption* const options = ::PQconninfoParse(url.c_str(), &error);
+  PQconninfoOption* const options = libpq().PQconninfoParse(url.c_str(), &error);
   if (options != nullptr) {
-    ::PQconninfoFree(options);
+    libpq().PQconninfoFree(options);
     return {};
   }
-  ::PQfreemem(error);  // It may repeat what was said.
+  libpq().PQfreemem(error);  // It may repeat what was said.
   return fail("result backend: not a URL that PostgreSQL takes: postgresql://user:password@host:5432/database");
 }
 
 // --- connection ------------------------------------------------------------------------------------------------------
 
 void PgConnection::Finish::operator()(pg_conn* connection) const {
-  ::PQfinish(connection);
+  libpq().PQfinish(connection);
 }
 
 PgConnection::PgConnection(const std::string& url, const std::string& name, Monotonic deadline) : deadline_(deadline) {
+  if (auto there = load_libpq(); !there) throw Failure{Failure::Kind::unavailable, there.error().message};
   // In the order of their weight: what the URL says itself wins over what stands before it.
   const char* keywords[] = {"fallback_application_name", "client_encoding", "dbname", nullptr};
   const char* values[] = {name.c_str(), "UTF8", url.c_str(), nullptr};
-  connection_.reset(::PQconnectStartParams(keywords, values, 1));
+  connection_.reset(libpq().PQconnectStartParams(keywords, values, 1));
   if (!connection_) throw Failure{Failure::Kind::unavailable, "PostgreSQL: out of memory"};
-  if (::PQstatus(connection_.get()) == CONNECTION_BAD) fail_with("connecting");
-  ::PQsetNoticeProcessor(
+  if (libpq().PQstatus(connection_.get()) == CONNECTION_BAD) fail_with("connecting");
+  libpq().PQsetNoticeProcessor(
       connection_.get(), [](void*, const char*) {}, nullptr);
   auto next = PGRES_POLLING_WRITING;
   while (next != PGRES_POLLING_OK) {
     if (next == PGRES_POLLING_FAILED) fail_with("connecting");
     await(next == PGRES_POLLING_READING ? POLLIN : POLLOUT);
-    next = ::PQconnectPoll(connection_.get());
+    next = libpq().PQconnectPoll(connection_.get());
   }
-  if (::PQsetnonblocking(connection_.get(), 1) != 0) fail_with("connecting");
+  if (libpq().PQsetnonblocking(connection_.get(), 1) != 0) fail_with("connecting");
 }
 
 void PgConnection::fail_with(std::string what) {
   broken_ = true;
   throw Failure{Failure::Kind::unavailable,
-                fmt::format("PostgreSQL: {}: {}", what, one_line(::PQerrorMessage(connection_.get())))};
+                fmt::format("PostgreSQL: {}: {}", what, one_line(libpq().PQerrorMessage(connection_.get())))};
 }
 
 void PgConnection::await(short events) {
-  pollfd socket{::PQsocket(connection_.get()), events, 0};
+  pollfd socket{libpq().PQsocket(connection_.get()), events, 0};
   const int ready = ::poll(&socket, 1, milliseconds_until(deadline_));
   if (ready > 0 || (ready < 0 && errno == EINTR)) return;
   // An answer that comes later would be taken for another's.
@@ -133,11 +137,11 @@ void PgConnection::await(short events) {
 
 void PgConnection::flush() {
   while (true) {
-    const int left = ::PQflush(connection_.get());
+    const int left = libpq().PQflush(connection_.get());
     if (left == 0) return;
     if (left < 0) fail_with("sending");
     await(POLLIN | POLLOUT);
-    if (::PQconsumeInput(connection_.get()) == 0) fail_with("receiving");
+    if (libpq().PQconsumeInput(connection_.get()) == 0) fail_with("receiving");
   }
 }
 
@@ -147,21 +151,21 @@ PgRows PgConnection::results(const char* text) {
   std::string error;
   auto kind = Failure::Kind::unavailable;
   while (true) {
-    while (::PQisBusy(connection_.get()) != 0) {
+    while (libpq().PQisBusy(connection_.get()) != 0) {
       await(POLLIN);
-      if (::PQconsumeInput(connection_.get()) == 0) fail_with("receiving");
+      if (libpq().PQconsumeInput(connection_.get()) == 0) fail_with("receiving");
     }
-    pg_result* const result = ::PQgetResult(connection_.get());
+    pg_result* const result = libpq().PQgetResult(connection_.get());
     if (result == nullptr) break;
-    const auto status = ::PQresultStatus(result);
+    const auto status = libpq().PQresultStatus(result);
     if (status != PGRES_TUPLES_OK && status != PGRES_COMMAND_OK) {
-      error = one_line(::PQresultErrorMessage(result));
-      const char* const state = ::PQresultErrorField(result, PG_DIAG_SQLSTATE);
+      error = one_line(libpq().PQresultErrorMessage(result));
+      const char* const state = libpq().PQresultErrorField(result, PG_DIAG_SQLSTATE);
       if (state != nullptr && is_about_the_value(state)) kind = Failure::Kind::refused;
     }
     last = PgRows(result);
   }
-  if (::PQstatus(connection_.get()) == CONNECTION_BAD) fail_with("the connection is lost");
+  if (libpq().PQstatus(connection_.get()) == CONNECTION_BAD) fail_with("the connection is lost");
   if (!error.empty()) throw Failure{kind, fmt::format("PostgreSQL: {}: {}", error, text)};
   return last;
 }
@@ -172,35 +176,35 @@ PgRows PgConnection::query(const char* text, const Parameters& parameters) {
   std::string& name = prepared_[text];
   if (name.empty()) {
     const std::string made = fmt::format("wherry_{}", prepared_.size());
-    if (::PQsendPrepare(connection_.get(), made.c_str(), text, 0, nullptr) == 0) fail_with(text);
+    if (libpq().PQsendPrepare(connection_.get(), made.c_str(), text, 0, nullptr) == 0) fail_with(text);
     results(text);
     name = made;
   }
-  const int sent = ::PQsendQueryPrepared(connection_.get(), name.c_str(), static_cast<int>(values.size()),
-                                         values.data(), nullptr, nullptr, 0);
+  const int sent = libpq().PQsendQueryPrepared(connection_.get(), name.c_str(), static_cast<int>(values.size()),
+                                               values.data(), nullptr, nullptr, 0);
   if (sent == 0) fail_with(text);
   return results(text);
 }
 
 void PgConnection::run(const char* commands) {
-  if (::PQsendQuery(connection_.get(), commands) == 0) fail_with(commands);
+  if (libpq().PQsendQuery(connection_.get(), commands) == 0) fail_with(commands);
   results(commands);
 }
 
 bool PgConnection::wait(int other_fd, Monotonic until) {
-  pollfd sockets[2] = {{::PQsocket(connection_.get()), POLLIN, 0}, {other_fd, POLLIN, 0}};
+  pollfd sockets[2] = {{libpq().PQsocket(connection_.get()), POLLIN, 0}, {other_fd, POLLIN, 0}};
   const int ready = ::poll(sockets, 2, milliseconds_until(until));
   if (ready <= 0 || sockets[0].revents == 0) return true;
-  if (::PQconsumeInput(connection_.get()) != 0) return true;
+  if (libpq().PQconsumeInput(connection_.get()) != 0) return true;
   broken_ = true;
   return false;
 }
 
 std::vector<std::string> PgConnection::notifications() {
   std::vector<std::string> payloads;
-  while (PGnotify* const each = ::PQnotifies(connection_.get())) {
+  while (PGnotify* const each = libpq().PQnotifies(connection_.get())) {
     payloads.emplace_back(each->extra);
-    ::PQfreemem(each);
+    libpq().PQfreemem(each);
   }
   return payloads;
 }
