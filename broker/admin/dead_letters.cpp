@@ -65,7 +65,7 @@ void add_all(Table& row, const task::DeadLetter& letter, const amqp::Properties&
     history.emplace_back(std::move(entry));
   }
   row.set("history", std::move(history));
-  row.set("headers", properties.headers.value_or(Table{}));
+  row.set("headers", properties.headers.value_or(amqp::Headers{}).table());
   row.set("content_type", properties.content_type.value_or(""));
   std::string_view body = message.body();
   row.set("body_truncated", body.size() > most_body_shown);

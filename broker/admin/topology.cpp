@@ -129,7 +129,7 @@ Table properties_row(const amqp::Properties& properties) {
   };
   text("content_type", properties.content_type);
   text("content_encoding", properties.content_encoding);
-  if (properties.headers) put(row, "headers", *properties.headers);
+  if (properties.headers) put(row, "headers", properties.headers->table());
   if (properties.delivery_mode) put(row, "delivery_mode", count(*properties.delivery_mode));
   if (properties.priority) put(row, "priority", count(*properties.priority));
   text("correlation_id", properties.correlation_id);

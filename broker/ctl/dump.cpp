@@ -28,7 +28,7 @@ std::vector<std::pair<const char*, std::string>> taken_apart(std::string_view ra
   };
   add("content_type", properties->content_type);
   add("content_encoding", properties->content_encoding);
-  if (properties->headers) list.emplace_back("headers", amqp::to_string(*properties->headers));
+  if (properties->headers) list.emplace_back("headers", amqp::to_string(properties->headers->table()));
   add("delivery_mode", properties->delivery_mode);
   add("priority", properties->priority);
   add("correlation_id", properties->correlation_id);

@@ -81,7 +81,7 @@ Reborn reborn(const DeadLetter& letter, std::uint64_t now_ms) {
   // What cannot be read (it was checked when it came in) is carried on as if it had been empty, rather than lost.
   amqp::Properties properties = amqp::decode_properties(letter.message->properties()).value_or(amqp::Properties{});
   if (!properties.headers) properties.headers.emplace();
-  Table& headers = *properties.headers;
+  Table& headers = properties.headers->table();
 
   std::vector<std::string> keys{std::string(letter.message->routing_key())};
   add_carbon_copies("CC", headers, keys);

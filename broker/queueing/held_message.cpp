@@ -48,7 +48,7 @@ HoldTimes hold_times(std::string_view raw_properties) {
 std::string released_properties(std::string_view raw_properties) {
   auto properties = amqp::decode_properties(raw_properties);
   if (!properties || !properties->headers) return std::string(raw_properties);
-  amqp::Table& headers = *properties->headers;
+  amqp::Table& headers = properties->headers->table();
   if (const std::string* eta = headers.string("eta")) {
     headers.set("x-eta", *eta);
     headers.set("eta", {});

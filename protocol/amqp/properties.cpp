@@ -87,9 +87,6 @@ using Writer = ByteWriter<std::string>;
 void write(Writer& to, const std::string& text) {
   write_short_string(to, text);
 }
-void write(Writer& to, const Table& table) {
-  write_long_string(to, encode_table(table));
-}
 void write(Writer& to, std::uint8_t value) {
   to.u8(value);
 }
@@ -128,44 +125,51 @@ Result<PropertiesView> view_properties(std::string_view raw) {
 }
 
 Result<Properties> decode_properties(std::string_view raw) {
-  Result<PropertiesView> view;
-  if (auto done = read_flagged(raw, *view); !done) return tl::unexpected(std::move(done.error()));
+  auto view = view_properties(raw);
+  if (!view) return tl::unexpected(std::move(view.error()));
+  return keep_properties(*view);
+}
+
+Properties keep_properties(const PropertiesView& view) {
   Properties properties;
   auto copy = [](auto& to, const auto& from) {
     if (from) to.emplace(*from);
   };
-  copy(properties.content_type, view->content_type);
-  copy(properties.content_encoding, view->content_encoding);
-  copy(properties.delivery_mode, view->delivery_mode);
-  copy(properties.priority, view->priority);
-  copy(properties.correlation_id, view->correlation_id);
-  copy(properties.reply_to, view->reply_to);
-  copy(properties.expiration, view->expiration);
-  copy(properties.message_id, view->message_id);
-  copy(properties.timestamp, view->timestamp);
-  copy(properties.type, view->type);
-  copy(properties.user_id, view->user_id);
-  copy(properties.app_id, view->app_id);
-  copy(properties.cluster_id, view->cluster_id);
-  if (view->headers) {
-    auto table = decode_table(*view->headers);
-    if (!table) return tl::unexpected(std::move(table.error()));
-    properties.headers = std::move(*table);
-  }
+  copy(properties.content_type, view.content_type);
+  copy(properties.content_encoding, view.content_encoding);
+  copy(properties.delivery_mode, view.delivery_mode);
+  copy(properties.priority, view.priority);
+  copy(properties.correlation_id, view.correlation_id);
+  copy(properties.reply_to, view.reply_to);
+  copy(properties.expiration, view.expiration);
+  copy(properties.message_id, view.message_id);
+  copy(properties.timestamp, view.timestamp);
+  copy(properties.type, view.type);
+  copy(properties.user_id, view.user_id);
+  copy(properties.app_id, view.app_id);
+  copy(properties.cluster_id, view.cluster_id);
+  if (view.headers) properties.headers = Headers::of_bytes(std::string(view.headers->raw));
   return properties;
 }
 
 std::string encode_properties(const Properties& properties) {
   std::string raw;
-  raw.reserve(properties.headers ? 256 + 32 * properties.headers->size() : 128);
+  std::string room;
+  std::string_view headers;
+  if (properties.headers) headers = properties.headers->bytes(room);
+  raw.reserve(256 + headers.size());
   raw.append(2, '\0');
   Writer to(raw);
   std::uint16_t flags = 0;
   std::uint16_t bit = 0x8000;
-  auto put = [&](const auto& field) {
+  auto put = [&]<class T>(const std::optional<T>& field) {
     if (field) {
       flags |= bit;
-      write(to, *field);
+      if constexpr (std::same_as<T, Headers>) {
+        write_long_string(to, headers);
+      } else {
+        write(to, *field);
+      }
     }
     bit = static_cast<std::uint16_t>(bit >> 1);
   };

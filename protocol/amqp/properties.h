@@ -10,7 +10,7 @@
 #include <string_view>
 
 #include "base/result.h"
-#include "protocol/amqp/table.h"
+#include "protocol/amqp/headers.h"
 #include "protocol/amqp/table_view.h"
 
 namespace wherry::amqp {
@@ -37,7 +37,7 @@ struct PropertiesView {
 struct Properties {
   std::optional<std::string> content_type{};
   std::optional<std::string> content_encoding{};
-  std::optional<Table> headers{};
+  std::optional<Headers> headers{};
   std::optional<std::uint8_t> delivery_mode{};
   std::optional<std::uint8_t> priority{};
   std::optional<std::string> correlation_id{};
@@ -57,6 +57,8 @@ Result<PropertiesView> view_properties(std::string_view raw);  // Checks the hea
 // The same without the copy. into: a new one, or one that nobody else has changed since.
 Result<void> view_properties_into(std::string_view raw, PropertiesView& into);
 Result<Properties> decode_properties(std::string_view raw);
+// What was viewed, kept: the same without looking at it again.
+Properties keep_properties(const PropertiesView& view);
 std::string encode_properties(const Properties& properties);
 
 }  // namespace wherry::amqp

@@ -99,6 +99,8 @@ std::optional<FieldValue> find_field(TableView view, std::string_view name);
 Result<void> check_table(TableView view);
 // The pairs, without the length prefix: what TableView::raw holds.
 std::string encode_table(const Table& table);
+// Its type and its bytes, behind what is there.
+void append_field(std::string& to, const FieldValue& value);
 // One line for logs and errors: {x-max-length: 10, x-mode: "lazy"}.
 std::string to_string(const Table& table);
 std::string to_string(const FieldValue& value);

@@ -295,6 +295,10 @@ Result<void> check_table(TableView view) {
   return {};
 }
 
+void append_field(std::string& to, const FieldValue& value) {
+  write_value(to, value);
+}
+
 std::string encode_table(const Table& table) {
   std::string bytes;
   bytes.reserve(32 * table.size());

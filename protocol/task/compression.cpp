@@ -171,15 +171,14 @@ std::optional<Compression> compression_of(std::string_view name) {
   return std::nullopt;
 }
 
-Result<Compression, DecodeError> compression_of(const amqp::Properties& properties) {
-  const amqp::FieldValue* header = properties.headers ? properties.headers->find("compression") : nullptr;
-  if (header == nullptr || header->is_null()) return Compression::none;
-  if (const auto* name = header->get<std::string>()) {
+Result<Compression, DecodeError> compression_of(const amqp::FieldView& header) {
+  if (header.is_null()) return Compression::none;
+  if (const auto name = header.text()) {
     if (name->empty()) return Compression::none;
     if (const auto known = compression_of(*name)) return *known;
   }
-  return tl::unexpected(
-      DecodeError{DecodeError::Kind::unsupported, "compression " + amqp::to_string(*header) + " is not supported"});
+  return tl::unexpected(DecodeError{DecodeError::Kind::unsupported,
+                                    "compression " + amqp::to_string(header.value()) + " is not supported"});
 }
 
 std::string compress(std::string bytes, Compression compression) {

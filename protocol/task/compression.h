@@ -16,8 +16,8 @@
 #include <string_view>
 
 #include "base/result.h"
-#include "protocol/amqp/properties.h"
-#include "protocol/task/serializer.h"
+#include "protocol/amqp/table_pairs.h"
+#include "protocol/task/decode_error.h"
 
 namespace wherry::task {
 
@@ -28,8 +28,8 @@ inline constexpr std::size_t max_inflated = 128 * 1024 * 1024;
 std::string_view mime_type(Compression compression);  // Empty for none.
 // From a MIME type or one of kombu's short names; nothing for one that is not supported.
 std::optional<Compression> compression_of(std::string_view name);
-// From the header; unsupported for one that is not read here (lzma, brotli).
-Result<Compression, DecodeError> compression_of(const amqp::Properties& properties);
+// From the header "compression", null when there is none; unsupported for one that is not read here (lzma, brotli).
+Result<Compression, DecodeError> compression_of(const amqp::FieldView& header);
 
 std::string compress(std::string bytes, Compression compression);
 Result<std::string> decompress(std::string_view bytes, Compression compression, std::size_t limit = max_inflated);

@@ -68,7 +68,7 @@ bool contains(std::string_view text, std::string_view part) {
 DeadLetter read_dead_letter(const amqp::Properties& properties) {
   DeadLetter letter;
   const amqp::Table none;
-  const amqp::Table& headers = properties.headers ? *properties.headers : none;
+  const amqp::Table& headers = properties.headers ? properties.headers->table() : none;
   letter.id = text_in(headers, "id");
   if (letter.id.empty()) letter.id = properties.message_id.value_or(properties.correlation_id.value_or(""));
   letter.task = text_in(headers, "task");
@@ -122,7 +122,7 @@ Result<Replay> replay_of(const amqp::Properties& properties, std::string_view fr
     return fail(fmt::format("it came from '{}' itself, where it would only be dead again", from));
   Replay replay{letter.queue, properties};
   replay.properties.expiration.reset();
-  amqp::Table& headers = *replay.properties.headers;
+  amqp::Table& headers = replay.properties.headers->table();
   for (std::string_view each : forgotten) headers.erase(each);
   if (headers.find("retries")) headers.set("retries", std::int32_t{0});
   for (std::string_view each : {"eta", "expires"}) {

@@ -49,78 +49,76 @@ struct Name {
   std::size_t index;
 };
 
+// An array of two nulls.
+constexpr std::string_view no_limits = "VV";
+
 // --- writing --------------------------------------------------------------------------------------------------------
 
-amqp::FieldValue text_or_null(const std::string& text) {
-  return text.empty() ? amqp::FieldValue() : amqp::FieldValue(text);
-}
-amqp::FieldValue time_or_null(const std::optional<WallTime>& time) {
-  return time ? amqp::FieldValue(format_iso8601(*time)) : amqp::FieldValue();
-}
-amqp::FieldValue small(std::uint32_t number) {
-  return std::in_range<std::int32_t>(number) ? amqp::FieldValue(static_cast<std::int32_t>(number))
-                                             : amqp::FieldValue(static_cast<std::int64_t>(number));
-}
-
-// The protocol's own, then the task's others. Written without a Value between: every task that is sent comes here.
-Result<amqp::Table> headers_of(const Task& task) {
-  amqp::Table table;
-  auto& entries = table.entries();
-  entries.reserve(own_headers.size() + task.headers.size());
-  const auto add = [&](const char* name, amqp::FieldValue value) { entries.emplace_back(name, std::move(value)); };
+// The protocol's own, then the task's others, as the bytes of a table: every task that is sent comes here.
+Result<std::string> headers_of(const Task& task) {
+  std::string pairs;
+  pairs.reserve(640);
+  amqp::PairWriter to(pairs);
+  const auto text_or_null = [&](std::string_view name, const std::string& text) {
+    text.empty() ? to.null(name) : to.text(name, text);
+  };
+  const auto time_or_null = [&](std::string_view name, const std::optional<WallTime>& time) {
+    time ? to.text(name, format_iso8601(*time)) : to.null(name);
+  };
   std::string refused;
-  const auto convert = [&](const char* name, const Value& value) {
-    if (value.is_null()) return add(name, {});
+  const auto convert = [&](std::string_view name, const Value& value) {
+    if (value.is_null()) return to.null(name);
     auto field = to_field(value);
-    if (field) return add(name, std::move(*field));
+    if (field) return to.value(name, *field);
     if (refused.empty()) refused = std::move(field.error().message);
   };
-  add("lang", task.lang);
-  add("task", task.name);
-  add("id", task.id);
-  add("shadow", text_or_null(task.shadow));
-  add("eta", time_or_null(task.eta));
-  add("expires", time_or_null(task.expires));
-  add("group", text_or_null(task.group));
+  to.text("lang", task.lang);
+  to.text("task", task.name);
+  to.text("id", task.id);
+  text_or_null("shadow", task.shadow);
+  time_or_null("eta", task.eta);
+  time_or_null("expires", task.expires);
+  text_or_null("group", task.group);
   convert("group_index", to_value(task.group_index));
-  add("retries", small(task.retries));
+  to.integer("retries", task.retries);
   if (task.time_limit || task.soft_time_limit) {
     convert("timelimit", Value::Array{to_value(task.time_limit), to_value(task.soft_time_limit)});
   } else {
-    add("timelimit", amqp::FieldArray(2));
+    to.nested("timelimit", 'A', no_limits);
   }
-  add("root_id", task.root_id.empty() ? task.id : task.root_id);
-  add("parent_id", text_or_null(task.parent_id));
-  add("argsrepr", task.argsrepr.empty() ? args_repr(task.args) : task.argsrepr);
-  add("kwargsrepr", task.kwargsrepr.empty() ? kwargs_repr(task.kwargs) : task.kwargsrepr);
-  add("origin", task.origin.empty() ? default_origin() : task.origin);
-  add("ignore_result", task.ignore_result);
-  add("replaced_task_nesting", small(task.replaced_task_nesting));
+  to.text("root_id", task.root_id.empty() ? task.id : task.root_id);
+  text_or_null("parent_id", task.parent_id);
+  to.text("argsrepr", task.argsrepr.empty() ? args_repr(task.args) : task.argsrepr);
+  to.text("kwargsrepr", task.kwargsrepr.empty() ? kwargs_repr(task.kwargs) : task.kwargsrepr);
+  to.text("origin", task.origin.empty() ? default_origin() : task.origin);
+  to.boolean("ignore_result", task.ignore_result);
+  to.integer("replaced_task_nesting", task.replaced_task_nesting);
   convert("stamped_headers", task.stamped_headers);
   if (task.stamps.empty()) {
-    add("stamps", amqp::Table());
+    to.nested("stamps", 'F', {});
   } else {
     convert("stamps", task.stamps);
   }
   if (!refused.empty()) return fail("header: " + refused);
   for (const auto& [name, value] : task.headers.entries()) {
-    if (index_of(name) == own_headers.size()) entries.emplace_back(name, value);
+    if (index_of(name) == own_headers.size()) to.value(name, value);
   }
-  if (task.compression != Compression::none) add("compression", std::string(mime_type(task.compression)));
-  return table;
+  if (task.compression != Compression::none) to.text("compression", mime_type(task.compression));
+  return pairs;
 }
 
-Value body_of(const Task& task) {
+// Takes what is in the body from the task.
+Value body_of(Task& task) {
   Value::Map embed;
   embed.reserve(4);
-  embed.emplace_back("callbacks", task.embed.callbacks);
-  embed.emplace_back("errbacks", task.embed.errbacks);
-  embed.emplace_back("chain", task.embed.chain);
-  embed.emplace_back("chord", task.embed.chord);
+  embed.emplace_back("callbacks", std::move(task.embed.callbacks));
+  embed.emplace_back("errbacks", std::move(task.embed.errbacks));
+  embed.emplace_back("chain", std::move(task.embed.chain));
+  embed.emplace_back("chord", std::move(task.embed.chord));
   Value::Array body;
   body.reserve(3);
-  body.emplace_back(task.args);
-  body.emplace_back(task.kwargs);
+  body.emplace_back(std::move(task.args));
+  body.emplace_back(std::move(task.kwargs));
   body.emplace_back(std::move(embed));
   return body;
 }
@@ -128,27 +126,30 @@ Value body_of(const Task& task) {
 // --- reading --------------------------------------------------------------------------------------------------------
 
 // A message's headers sorted into the protocol's own, by their place in own_headers, and the others. Of a name that is
-// there twice the last counts, as Python reads them.
-class Headers {
+// there twice the last counts, as Python reads them. A view of the bytes that it was made of.
+class OwnHeaders {
  public:
-  Headers(const amqp::Table& table, amqp::Table& others) {
+  OwnHeaders(std::string_view pairs, amqp::Table& others) {
     // Written in the list's order, as they mostly are, each is found at once.
     std::size_t next = 0;
-    for (const auto& entry : table.entries()) {
-      const std::size_t index =
-          next < own_headers.size() && own_headers[next] == entry.first ? next : index_of(entry.first);
+    amqp::each_pair({pairs}, [&](std::string_view name, const amqp::FieldView& value) {
+      const std::size_t index = next < own_headers.size() && own_headers[next] == name ? next : index_of(name);
       if (index == own_headers.size()) {
-        others.entries().push_back(entry);
+        others.entries().emplace_back(name, value.value());
       } else {
-        own_[index] = &entry.second;
+        own_[index] = value;
+        there_ |= 1u << index;
         next = index + 1;
       }
-    }
+    });
   }
-  const amqp::FieldValue* find(Name name) const { return own_[name.index]; }
+  const amqp::FieldView* find(Name name) const { return there_ >> name.index & 1 ? &own_[name.index] : nullptr; }
+  // Null when it is not there.
+  const amqp::FieldView& get(Name name) const { return own_[name.index]; }
 
  private:
-  std::array<const amqp::FieldValue*, own_headers.size()> own_{};
+  std::array<amqp::FieldView, own_headers.size()> own_{};
+  std::uint32_t there_ = 0;
 };
 
 // The members of a version 1 body, or of what it has in it.
@@ -188,7 +189,8 @@ class Members {
     if (T value{}; read(name, value)) into = std::move(value);
   }
   void keep(Name name, Value& into) {
-    if (const auto* value = from_.find(name)) into = as_value(*value);
+    const auto* value = from_.find(name);
+    if (value != nullptr && !value->is_null()) into = as_value(*value);
   }
   void wrong(std::string_view name, std::string_view why) {
     if (error_.empty()) error_.append(what_).append(" '").append(name).append("': ").append(why);
@@ -198,36 +200,40 @@ class Members {
 
  private:
   // What most of them are needs no Value made of it. false: it is something else, or does not fit.
-  template <class Held, class T>
-  static bool read_plain(const Held& held, T& into) {
+  template <class T>
+  static bool read_plain(const Value& held, T& into) {
     if constexpr (std::same_as<T, std::string>) {
-      const auto* text = held.template get<std::string>();
+      const auto* text = held.get<std::string>();
       if (text != nullptr) into = *text;
       return text != nullptr;
-    } else if constexpr (std::same_as<Held, Value>) {
+    } else {
       return false;
+    }
+  }
+  template <class T>
+  static bool read_plain(const amqp::FieldView& held, T& into) {
+    if constexpr (std::same_as<T, std::string>) {
+      const auto text = held.text();
+      if (text) into = *text;
+      return text.has_value();
     } else if constexpr (std::same_as<T, std::uint32_t>) {
       std::int64_t number = 0;
       if (!held.integer(number) || !std::in_range<T>(number)) return false;
       into = static_cast<T>(number);
       return true;
     } else if constexpr (std::same_as<T, bool>) {
-      const auto* flag = held.template get<bool>();
-      if (flag != nullptr) into = *flag;
-      return flag != nullptr;
+      return held.boolean(into);
     } else if constexpr (std::same_as<T, Limits>) {
-      const auto* both = held.template get<amqp::FieldArray>();
-      return both != nullptr && both->size() == 2 && both->front().is_null() && both->back().is_null();
+      return held.type == 'A' && held.raw == no_limits;
     } else if constexpr (std::same_as<T, Value::Map>) {
-      const auto* table = held.template get<amqp::Table>();
-      return table != nullptr && table->empty();
+      return held.type == 'F' && held.raw.empty();
     } else {
       return false;
     }
   }
 
   static const Value& as_value(const Value& value) { return value; }
-  static Value as_value(const amqp::FieldValue& field) { return from_field(field); }
+  static Value as_value(const amqp::FieldView& field) { return from_field(field.value()); }
 
   const From& from_;
   std::string_view what_;
@@ -252,7 +258,7 @@ void read_common(Members<From>& in, Task& task) {
   if (in.read("timelimit", limits)) std::tie(task.time_limit, task.soft_time_limit) = limits;
 }
 
-void read_headers(Members<Headers>& in, Task& task) {
+void read_headers(Members<OwnHeaders>& in, Task& task) {
   read_common(in, task);
   in.read("root_id", task.root_id);
   in.read("parent_id", task.parent_id);
@@ -321,6 +327,11 @@ void read_properties(const amqp::Properties& from, Task& task) {
 }  // namespace
 
 Result<EncodedTask> encode(const Task& task, WallTime now) {
+  Task copy = task;
+  return encode_giving(copy, now);
+}
+
+Result<EncodedTask> encode_giving(Task& task, WallTime now) {
   WHERRY_ASSERT(!task.name.empty() && !task.id.empty());
   EncodedTask out;
   amqp::Properties& properties = out.properties;
@@ -334,7 +345,7 @@ Result<EncodedTask> encode(const Task& task, WallTime now) {
 
   auto headers = headers_of(task);
   if (!headers) return tl::unexpected(std::move(headers.error()));
-  properties.headers = std::move(*headers);
+  properties.headers = amqp::Headers::of_bytes(std::move(*headers));
 
   auto body = encode_body(body_of(task), task.serializer);
   if (!body) return fail("arguments: " + body.error().message);
@@ -343,16 +354,20 @@ Result<EncodedTask> encode(const Task& task, WallTime now) {
 }
 
 Result<Task, DecodeError> decode(const amqp::Properties& properties, std::string_view body) {
-  auto value = decode_body(properties, body);
-  if (!value) return tl::unexpected(std::move(value.error()));
   Result<Task, DecodeError> decoded;
   Task& task = *decoded;
-  task.serializer = *serializer_of(properties);
-  task.compression = *compression_of(properties);
+  std::string room;
+  const OwnHeaders headers(properties.headers ? properties.headers->bytes(room) : std::string_view{}, task.headers);
+  auto compression = compression_of(headers.get("compression"));
+  if (!compression) return tl::unexpected(std::move(compression.error()));
+  auto serializer = serializer_of(properties);
+  if (!serializer) return tl::unexpected(std::move(serializer.error()));
+  auto value = decode_body(*serializer, *compression, body);
+  if (!value) return tl::unexpected(std::move(value.error()));
+  task.serializer = *serializer;
+  task.compression = *compression;
   read_properties(properties, task);
 
-  const amqp::Table none;
-  const Headers headers(properties.headers ? *properties.headers : none, task.headers);
   std::string error;
   if (headers.find("task") != nullptr) {
     Members in(headers, "header");

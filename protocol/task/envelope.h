@@ -81,6 +81,9 @@ struct EncodedTask {
 // now: what the expiration property counts from. name and id must be set.
 // Errors: a value that the serializer or a header cannot hold.
 Result<EncodedTask> encode(const Task& task, WallTime now);
+// The same without copies: args, kwargs and embed are gone afterwards, whatever comes of it; the rest of the task
+// stays.
+Result<EncodedTask> encode_giving(Task& task, WallTime now);
 
 // Undecodable: see DecodeError. A message without content_type is told apart from a wrong one.
 Result<Task, DecodeError> decode(const amqp::Properties& properties, std::string_view body);

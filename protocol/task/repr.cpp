@@ -79,26 +79,32 @@ class Printer {
     out_ += quote;
     // What is not UTF-8 is shown as Python shows bytes.
     const bool escape_high = raw || !is_utf8(text);
-    for (char c : text) {
-      if (full()) break;
+    std::size_t written = 0;  // All before the character here but what is plain.
+    const auto write_plain = [&](std::size_t until) { out_ += text.substr(written, until - written); };
+    std::size_t at = 0;
+    for (; at < text.size() && out_.size() + (at - written) <= most_; ++at) {
+      const char c = text[at];
       const auto byte = static_cast<unsigned char>(c);
+      const bool unprintable = byte < 0x20 || byte == 0x7F || (escape_high && byte >= 0x80);
+      if (c != quote && c != '\\' && !unprintable) continue;
+      write_plain(at);
+      written = at + 1;
+      out_ += '\\';
       if (c == quote || c == '\\') {
-        out_ += '\\';
         out_ += c;
       } else if (c == '\n') {
-        out_ += "\\n";
+        out_ += 'n';
       } else if (c == '\r') {
-        out_ += "\\r";
+        out_ += 'r';
       } else if (c == '\t') {
-        out_ += "\\t";
-      } else if (byte < 0x20 || byte == 0x7F || (escape_high && byte >= 0x80)) {
-        out_ += "\\x";
+        out_ += 't';
+      } else {
+        out_ += 'x';
         out_ += hex[byte >> 4];
         out_ += hex[byte & 15];
-      } else {
-        out_ += c;
       }
     }
+    write_plain(at);
     out_ += quote;
   }
 

@@ -39,21 +39,32 @@ Result<Serializer, DecodeError> serializer_of(const amqp::Properties& properties
   return unsupported("content encoding \"" + encoding + "\" is not supported");
 }
 
-Result<Value, DecodeError> decode_body(const amqp::Properties& properties, std::string_view body) {
-  auto compression = compression_of(properties);
-  if (!compression) return tl::unexpected(std::move(compression.error()));
-  auto serializer = serializer_of(properties);
-  if (!serializer) return tl::unexpected(std::move(serializer.error()));
+Result<Value, DecodeError> decode_body(Serializer serializer, Compression compression, std::string_view body) {
   std::string inflated;
-  if (*compression != Compression::none) {
-    auto whole = decompress(body, *compression);
+  if (compression != Compression::none) {
+    auto whole = decompress(body, compression);
     if (!whole) return tl::unexpected(DecodeError{DecodeError::Kind::undecodable, "body: " + whole.error().message});
     inflated = std::move(*whole);
     body = inflated;
   }
-  auto value = *serializer == Serializer::json ? decode_json(body) : decode_msgpack(body);
+  auto value = serializer == Serializer::json ? decode_json(body) : decode_msgpack(body);
   if (value) return std::move(*value);
   return tl::unexpected(DecodeError{DecodeError::Kind::undecodable, "body: " + value.error().message});
+}
+
+Result<Value, DecodeError> decode_body(const amqp::Properties& properties, std::string_view body) {
+  std::string room;
+  amqp::FieldView named;
+  if (properties.headers) {
+    amqp::each_pair({properties.headers->bytes(room)}, [&](std::string_view name, const amqp::FieldView& value) {
+      if (name == "compression") named = value;
+    });
+  }
+  auto compression = compression_of(named);
+  if (!compression) return tl::unexpected(std::move(compression.error()));
+  auto serializer = serializer_of(properties);
+  if (!serializer) return tl::unexpected(std::move(serializer.error()));
+  return decode_body(*serializer, *compression, body);
 }
 
 }  // namespace wherry::task

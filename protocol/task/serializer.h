@@ -9,6 +9,8 @@
 
 #include "base/result.h"
 #include "protocol/amqp/properties.h"
+#include "protocol/task/compression.h"
+#include "protocol/task/decode_error.h"
 #include "protocol/task/value.h"
 
 namespace wherry::task {
@@ -20,20 +22,11 @@ std::string_view content_encoding(Serializer serializer);
 
 Result<std::string> encode_body(const Value& value, Serializer serializer);
 
-// Why a message could not be read.
-struct DecodeError {
-  enum class Kind {
-    not_a_task,   // Well-formed, but there is no task in it, or one that lacks what it must have.
-    undecodable,  // The body is not what its content type says.
-    unsupported,  // A content type, encoding or compression that Wherry does not read; the message names it.
-  };
-  Kind kind = Kind::not_a_task;
-  std::string message;  // One sentence.
-};
-
 // Which serializer wrote this content. A missing content type is unsupported.
 Result<Serializer, DecodeError> serializer_of(const amqp::Properties& properties);
-// Inflates a compressed body (header "compression") before, see compression.h.
+// Inflates a compressed body before, see compression.h.
+Result<Value, DecodeError> decode_body(Serializer serializer, Compression compression, std::string_view body);
+// As the properties and the header "compression" say.
 Result<Value, DecodeError> decode_body(const amqp::Properties& properties, std::string_view body);
 
 }  // namespace wherry::task

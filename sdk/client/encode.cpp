@@ -105,7 +105,7 @@ Outgoing encode_call(Call<void> call, const EnqueueOptions& options, const Route
   note_enqueued(task.headers, now);
   if (options.unique) make_unique_message(*options.unique, task, out);
   if (!options.deduplication_key.empty()) task.headers.set("x-deduplication-header", options.deduplication_key);
-  auto encoded = task::encode(task, now);
+  auto encoded = task::encode_giving(task, now);
   if (!encoded) refuse(fmt::format("{}: it cannot be sent: {}", task.name, encoded.error().message));
   out.message.properties = std::move(encoded->properties);
   out.message.body = std::move(encoded->body);
@@ -123,7 +123,7 @@ Result<Outgoing> encode_planned(task::PlannedTask planned, const Router& router,
   task.priority = route.priority.value_or(0);
   carry_trace(task.headers);
   note_enqueued(task.headers, now);
-  auto encoded = task::encode(task, now);
+  auto encoded = task::encode_giving(task, now);
   if (!encoded) return fail(fmt::format("{}: it cannot be sent: {}", task.name, encoded.error().message));
   Outgoing out;
   out.task_id = std::move(task.id);

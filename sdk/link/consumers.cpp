@@ -300,7 +300,7 @@ void Consumers::on_content(std::uint16_t channel, const amqp::Method& method, co
   entry->arriving.exchange = deliver->exchange;
   entry->arriving.routing_key = deliver->routing_key;
   entry->arriving.redelivered = deliver->redelivered;
-  if (auto properties = amqp::decode_properties(header.properties)) entry->arriving.properties = *std::move(properties);
+  entry->arriving.properties = amqp::keep_properties(header.view);
   entry->arriving.body.reserve(std::min<std::uint64_t>(header.body_size, 1u << 20));
 }
 
@@ -312,7 +312,8 @@ void Consumers::on_content_end(std::uint16_t channel) {
   auto* found = on_channel(channel);
   if (!found || found->removed || found->arriving.ref.tag == 0) return;
   auto entry = found->shared_from_this();
-  if (entry->on_delivery) entry->on_delivery(std::exchange(entry->arriving, {}));
+  if (entry->on_delivery) entry->on_delivery(std::move(entry->arriving));
+  entry->arriving.ref = {};
 }
 
 void Consumers::on_channel_closed(std::uint16_t channel, const amqp::ChannelClose* by_peer) {

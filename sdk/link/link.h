@@ -122,7 +122,7 @@ class Link {
   // is a connection declare() comes first by itself; later, subscribe when its done is called. on_refused: consuming
   // was refused (404, 403, 405), or the broker cancelled it because the queue was deleted (in a cluster it is consumed
   // again, and that refused); the queue is left out until add_queue() names it again.
-  using OnDelivery = std::function<void(Delivery)>;
+  using OnDelivery = std::function<void(Delivery&&)>;
   using OnRefused = std::function<void(const std::string& queue, const Report&)>;
   SubscriptionId subscribe(Subscription what, OnDelivery on_delivery, OnRefused on_refused = {});
   void add_queue(SubscriptionId subscription, const std::string& queue);

@@ -11,7 +11,7 @@
 
 namespace wherry::worker {
 
-Attempt::Attempt(std::shared_ptr<const Ways> ways, sdk::Delivery delivery, task::Task task)
+Attempt::Attempt(std::shared_ptr<const Ways> ways, sdk::Delivery&& delivery, task::Task&& task)
     : ways_(std::move(ways)),
       delivery_(std::move(delivery)),
       task_(std::move(task)),

@@ -33,7 +33,7 @@ class Attempt final : public Context, public std::enable_shared_from_this<Attemp
     std::function<void(const Attempt&, task::Value)> report = {};  // On the loop, until end().
     std::function<void(std::function<void()>)> resume_on = {};  // Where a coroutine goes on after sleep(). Any thread.
   };
-  Attempt(std::shared_ptr<const Ways> ways, sdk::Delivery delivery, task::Task task);
+  Attempt(std::shared_ptr<const Ways> ways, sdk::Delivery&& delivery, task::Task&& task);
 
   // --- what the function sees ---
   const std::string& id() const override { return task_.id; }

@@ -24,8 +24,7 @@ void Runtime::count_run(const Attempt& attempt) {
   const task::Task& task = attempt.task();
   if (task.retries > 0 || task.eta || attempt.redelivered()) return;
   std::int64_t enqueued_ms = 0;
-  const auto& headers = attempt.delivery().properties.headers;
-  if (!headers || !headers->integer(enqueued_header, enqueued_ms)) return;
+  if (!task.headers.integer(enqueued_header, enqueued_ms)) return;
   counts.queue_time.add(seconds(*began - WallTime(std::chrono::milliseconds(enqueued_ms))));
 }
 

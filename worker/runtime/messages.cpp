@@ -15,7 +15,7 @@ constexpr std::string_view delivered_header = "x-delivery-count";
 
 amqp::Table& headers_of(amqp::Properties& properties) {
   if (!properties.headers) properties.headers.emplace();
-  return *properties.headers;
+  return properties.headers->table();
 }
 
 void add_to_history(amqp::Table& headers, std::uint32_t attempt, const Failure& failure, std::string_view worker,
@@ -66,7 +66,7 @@ Result<sdk::Publication> again(const sdk::Delivery& delivery, const task::Task& 
   return publication;
 }
 
-std::uint32_t natural(const amqp::Table& headers, std::string_view name) {
+std::uint32_t natural(const amqp::Headers& headers, std::string_view name) {
   std::int64_t number = 0;
   headers.integer(name, number);
   return static_cast<std::uint32_t>(std::clamp<std::int64_t>(number, 0, 1'000'000));
@@ -92,7 +92,7 @@ std::optional<sdk::Publication> sent_round(const sdk::Delivery& delivery) {
   sdk::Publication publication;
   publication.properties = delivery.properties;
   publication.body = delivery.body;
-  forget_delivery(*publication.properties.headers);
+  forget_delivery(publication.properties.headers->table());
   publication.routing_key = delivery.queue;
   return publication;
 }

@@ -112,7 +112,7 @@ void Runtime::subscribe() {
   what.prefetch = static_cast<std::uint16_t>(prefetch_);
   what.arguments.set("x-lost-count", true);
   subscription_ = link_.subscribe(
-      std::move(what), [this](sdk::Delivery delivery) { on_delivery(std::move(delivery)); },
+      std::move(what), [this](sdk::Delivery&& delivery) { on_delivery(std::move(delivery)); },
       [this](const std::string& queue, const sdk::Report& refusal) {
         const auto& own = config_.options.queues;
         if (std::find(own.begin(), own.end(), queue) == own.end()) return lost_queue(queue, refusal.text);
@@ -164,7 +164,7 @@ void Runtime::lose(std::uint64_t generation) {
 
 // --- deliveries ------------------------------------------------------------------------------------------------------
 
-void Runtime::on_delivery(sdk::Delivery delivery) {
+void Runtime::on_delivery(sdk::Delivery&& delivery) {
   // A new channel without a new connection: the broker closed the one before, and what it had given out there is void.
   if (delivery.ref.generation > newest_generation_) lose(newest_generation_ = delivery.ref.generation);
   if (stopping_) return return_unbegun(delivery);

@@ -139,7 +139,7 @@ class Runtime final : private Steering {
   void scale();
   void scale_regularly();
 
-  void on_delivery(sdk::Delivery delivery);
+  void on_delivery(sdk::Delivery&& delivery);
   void hold(AttemptRef attempt);
   void run(const AttemptRef& attempt);
   void released(const AttemptRef& attempt);

@@ -88,7 +88,7 @@ TEST_CASE("a dead letter says what happened to it, and is otherwise what it was"
     CHECK(*after.headers->string("x-" + when + "-death-queue") == "work");
     CHECK(*after.headers->string("x-" + when + "-death-exchange") == "orders");
   }
-  CHECK(number(*after.headers, "mine") == 1);
+  CHECK(number(after.headers->table(), "mine") == 1);
 }
 
 TEST_CASE("each reason has its name") {

@@ -25,7 +25,7 @@ amqp::Properties buried() {
   properties.message_id = "m1";
   properties.expiration = "5000";
   properties.delivery_mode = 2;
-  amqp::Table& headers = properties.headers.emplace();
+  amqp::Table& headers = properties.headers.emplace().table();
   headers.set("task", "email.send");
   headers.set("id", "t1");
   headers.set("retries", std::int32_t{3});
@@ -122,7 +122,7 @@ TEST_CASE("a replay goes where the letter came from, with all its attempts and i
   CHECK_FALSE(properties.expiration);
   CHECK(properties.message_id == "m1");
   CHECK(properties.delivery_mode == 2);
-  const amqp::Table& headers = *properties.headers;
+  const amqp::Table& headers = properties.headers->table();
   std::int64_t number = -1;
   CHECK((headers.integer("retries", number) && number == 0));
   CHECK((headers.integer("x-wherry-replays", number) && number == 1));
