@@ -55,6 +55,7 @@ class Scheduler::Impl {
     config.serializer = serializer_of(app);
     config.link.name = options.name.empty() ? scheduler_name() : options.name;
     config.link.quorum_queues = app.quorum_queues;
+    config.remote_control = options.remote_control;
     if (!app.broker_url.empty()) {
       auto endpoints = sdk::parse_endpoints(app.broker_url);
       if (!endpoints) {

@@ -71,7 +71,8 @@ int run_worker(worker::Setup setup, const worker::Options& options, std::optiona
   // On a thread and a connection of its own: a busy pool makes no tick late.
   std::atomic<bool> schedule_refused = false;
   if (setup.schedule) {
-    SchedulerOptions its{.name = worker.options().name + " scheduler"};
+    SchedulerOptions its{.name = worker.options().name + " scheduler",
+                         .remote_control = worker.options().remote_control};
     its.on_refused = [&](const std::string&) {
       schedule_refused = true;
       worker.stop();

@@ -28,7 +28,7 @@ int run_scheduler(Setup setup, const Options& options) {
   Scheduler* self = nullptr;
   Service service(loop, [&] { reload_scheduler(options, *self); });
   const std::string line = fmt::format("schedule={} entries={}", setup.schedule->name, setup.schedule->entries.size());
-  SchedulerOptions its{.name = options.name.value_or("")};
+  SchedulerOptions its{.name = options.name.value_or(""), .remote_control = setup.settings.remote_control};
   its.on_ready = [&] { service.ready(line, "waits, to be the active scheduler"); };
   its.on_refused = [&](const std::string&) {
     loop.post([&] {

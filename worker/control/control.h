@@ -15,8 +15,8 @@
 
 #include "net/event_loop.h"
 #include "sdk/link/link.h"
-#include "worker/control/mailbox.h"
 #include "worker/control/panel.h"
+#include "worker/mailbox/mailbox.h"
 
 namespace wherry::worker {
 

@@ -95,7 +95,35 @@ void ScheduleRunner::connect() {
         log::warning("schedule", "the queue of the schedule is gone: {}", report.text);
         reconnect_soon(config_.retry_after);
       });
+  if (config_.remote_control) let_ask();
   link_->start();
+}
+
+void ScheduleRunner::let_ask() {
+  Inquiry::Answers answers;
+  answers.active = [this] { return phase_ == Phase::active && !on_stopped_; };
+  answers.entries = [this] {
+    return describe_entries(config_.settings, agenda_.known(), config_.router, config_.link.name, config_.wall_clock());
+  };
+  answers.run = [this](const std::string& entry, Inquiry::Ran done) { run_now(entry, std::move(done)); };
+  inquiry_ = std::make_unique<Inquiry>(*link_, config_.settings.name, std::move(answers));
+}
+
+// Beside the entry's ticks, which stay as they are.
+void ScheduleRunner::run_now(const std::string& name, Inquiry::Ran done) {
+  const auto& entries = config_.settings.entries;
+  const auto entry = std::find_if(entries.begin(), entries.end(), [&](const Entry& each) { return each.name == name; });
+  if (entry == entries.end()) return done(fail(fmt::format("the schedule has no entry '{}'", name)));
+  const auto& target = targets_[static_cast<std::size_t>(entry - entries.begin())];
+  auto message = make_message_now(*entry, target, config_.router, config_.serializer, config_.wall_clock());
+  if (!message) return done(tl::unexpected(message.error()));
+  message->deadline = steady_now() + publish_timeout;
+  std::string id = message->properties.correlation_id.value_or("");
+  log::info("schedule", "{}: asked for", id);
+  link_->publish(*std::move(message), here([id = std::move(id), done = std::move(done)](const sdk::Report& report) {
+    if (report.ok()) return done(id);
+    done(fail(fmt::format("{}: {}", sdk::outcome_name(report.outcome), report.text)));
+  }));
 }
 
 void ScheduleRunner::declare_targets() {
@@ -127,6 +155,7 @@ void ScheduleRunner::disconnect() {
   agenda_.end();
   in_hand_.clear();
   write_.reset();
+  inquiry_.reset();
   link_.reset();
 }
 

@@ -23,6 +23,7 @@
 #include "sdk/client/routes.h"
 #include "sdk/link/link.h"
 #include "worker/schedule/agenda.h"
+#include "worker/schedule/inquiry.h"
 #include "worker/schedule/settings.h"
 #include "worker/schedule/ticks.h"
 
@@ -33,6 +34,7 @@ struct RunnerConfig {
   sdk::Router router{"celery"};
   Serializer serializer = Serializer::msgpack;
   Settings settings;
+  bool remote_control = true;  // Answers what is asked of it: inquiry.h.
   std::function<WallTime()> wall_clock = [] { return std::chrono::system_clock::now(); };
   std::chrono::milliseconds look_again{1'000};          // At the latest: clocks are set, machines sleep.
   std::chrono::milliseconds retry_after{5'000};         // What the broker refused.
@@ -81,6 +83,8 @@ class ScheduleRunner {
   void look_later();
   void enqueue(const Agenda::Tick& tick);
   void on_enqueued(const Agenda::Tick& tick, const sdk::Report& report);
+  void let_ask();
+  void run_now(const std::string& entry, Inquiry::Ran done);
   void write();
   void written();
   void publish_state(const std::string& id, const State& state, sdk::Done done);
@@ -105,6 +109,7 @@ class ScheduleRunner {
   std::optional<Reloaded> reloaded_;      // Waits until nothing is under way.
   Agenda agenda_;
   std::unique_ptr<sdk::Link> link_;
+  std::unique_ptr<Inquiry> inquiry_;  // Of the link.
   std::uint64_t connection_ = 0;
   bool was_up_ = false;
   bool ready_ = false;

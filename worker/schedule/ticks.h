@@ -25,4 +25,8 @@ std::string tick_id(const Entry& entry, WallTime tick);
 Result<sdk::Publication> make_message(const Entry& entry, WallTime tick, const sdk::OnceTarget& target,
                                       const sdk::Router& router, Serializer serializer, WallTime now);
 
+// The same out of turn, with an id of its own: it is nobody's tick.
+Result<sdk::Publication> make_message_now(const Entry& entry, const sdk::OnceTarget& target, const sdk::Router& router,
+                                          Serializer serializer, WallTime now);
+
 }  // namespace wherry::schedule

@@ -9,9 +9,9 @@
 
 #include "protocol/task/json.h"
 #include "worker/control/arguments.h"
-#include "worker/control/mailbox.h"
 #include "worker/control/panel.h"
 #include "worker/control/revoked.h"
+#include "worker/mailbox/mailbox.h"
 
 using namespace wherry;
 using namespace wherry::worker;

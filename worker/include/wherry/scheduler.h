@@ -26,6 +26,7 @@ struct AppSettings;
 
 struct SchedulerOptions {
   std::string name = {};                 // What an operator sees as connection name. Default: "scheduler@HOSTNAME".
+  bool remote_control = true;            // Tells who asks what is due, and enqueues an entry when it is told to.
   std::function<void()> on_ready = {};   // The broker has let it in, active or not; once.
   std::function<void()> on_active = {};  // It is the active one from now on; each time.
   // The broker does not let it in or refused its queue: it does nothing any more. At most once.

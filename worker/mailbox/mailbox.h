@@ -36,6 +36,8 @@ struct Command {
 
 // What must be there to be asked, and to ask others. unique: of this process.
 sdk::Topology mailbox_topology(std::string_view node, std::string_view unique);
+// What must be there to be asked alone.
+sdk::Topology command_topology(std::string_view node, std::string_view unique);
 std::string command_queue(std::string_view node, std::string_view unique);
 std::string answer_queue(std::string_view unique);
 

@@ -1,4 +1,4 @@
-#include "worker/control/mailbox.h"
+#include "worker/mailbox/mailbox.h"
 
 #include <algorithm>
 #include <utility>
@@ -45,6 +45,14 @@ Result<task::Value> json_body(const sdk::Delivery& delivery) {
   return task::decode_json(delivery.body);
 }
 
+sdk::QueueSpec transient_queue(std::string name) {
+  sdk::QueueSpec spec{.name = std::move(name), .durable = false, .auto_delete = true};
+  // Celery's control_queue_expires and control_queue_ttl.
+  spec.arguments.set("x-expires", std::int32_t{10'000});
+  spec.arguments.set("x-message-ttl", std::int32_t{300'000});
+  return spec;
+}
+
 }  // namespace
 
 std::string command_queue(std::string_view node, std::string_view unique) {
@@ -55,22 +63,22 @@ std::string answer_queue(std::string_view unique) {
   return fmt::format("{}.{}", unique, pidbox_reply_exchange);
 }
 
-sdk::Topology mailbox_topology(std::string_view node, std::string_view unique) {
+sdk::Topology command_topology(std::string_view node, std::string_view unique) {
   sdk::ExchangeSpec commands{.name = std::string(pidbox_exchange), .type = "fanout", .durable = false};
   sdk::ExchangeSpec answers{.name = std::string(pidbox_reply_exchange), .type = "direct", .durable = false};
-  auto queue = [](std::string name) {
-    sdk::QueueSpec spec{.name = std::move(name), .durable = false, .auto_delete = true};
-    // Celery's control_queue_expires and control_queue_ttl.
-    spec.arguments.set("x-expires", std::int32_t{10'000});
-    spec.arguments.set("x-message-ttl", std::int32_t{300'000});
-    return spec;
-  };
-  sdk::QueueSpec own = queue(command_queue(node, unique));
-  sdk::QueueSpec replies = queue(answer_queue(unique));
+  sdk::QueueSpec own = transient_queue(command_queue(node, unique));
   sdk::BindingSpec to_own{.source = commands.name, .destination = own.name};
-  sdk::BindingSpec to_replies{.source = answers.name, .destination = replies.name, .routing_key = std::string(unique)};
-  return {std::move(commands), std::move(answers), std::move(own),
-          std::move(replies),  std::move(to_own),  std::move(to_replies)};
+  return {std::move(commands), std::move(answers), std::move(own), std::move(to_own)};
+}
+
+sdk::Topology mailbox_topology(std::string_view node, std::string_view unique) {
+  sdk::Topology topology = command_topology(node, unique);
+  sdk::QueueSpec replies = transient_queue(answer_queue(unique));
+  sdk::BindingSpec to_replies{
+      .source = std::string(pidbox_reply_exchange), .destination = replies.name, .routing_key = std::string(unique)};
+  topology.emplace_back(std::move(replies));
+  topology.emplace_back(std::move(to_replies));
+  return topology;
 }
 
 bool is_addressed(const task::Value& body, std::string_view node) {
