@@ -186,6 +186,7 @@ AmqpResult<void> Channel::enqueue(MessageRef message, bool mandatory, bool repli
 
 Channel::Handed Channel::hand_over(MessageRef&& message, bool mandatory, bool replies, const RouteCache::Queues& queues,
                                    std::uint64_t tag) {
+  if (can_be_heard(message->exchange())) session_.host().heard(session_.vhost(), message);
   const bool heard = replies && reply(message, mandatory);
   count_fate(*message, mandatory, heard, queues.size());
   if (queues.empty() && mandatory && !heard) {

@@ -7,6 +7,7 @@
 #include "broker/routing/carbon_copies.h"
 #include "broker/session/channel.h"
 #include "broker/session/session.h"
+#include "broker/session/tap.h"
 
 namespace wherry::broker {
 

@@ -66,6 +66,8 @@ class Host {
   // What the user takes and may take, on all shards; of a user who can log in.
   virtual UserQuotaRef user_quota(std::string_view user) const = 0;
   virtual std::uint64_t now_ms() const = 0;  // POSIX milliseconds.
+  // A client has published to an exchange that can be listened to; see tap.h.
+  virtual void heard(const SharedVhostRef& vhost, const MessageRef& message) = 0;
   // This shard's; as long as the host lives. Those of an exchange: while somebody holds them.
   virtual ShardCounts& counts() = 0;
   virtual std::shared_ptr<ExchangeCounts> exchange_counts(const SharedVhostRef& vhost, std::string_view exchange) = 0;

@@ -21,6 +21,7 @@
 #include "broker/session/direct_reply.h"
 #include "broker/session/session.h"
 #include "broker/session/shared_vhost.h"
+#include "broker/session/tap.h"
 #include "broker/shard/runtime_access.h"
 #include "broker/shard/runtime_settings.h"
 #include "broker/shard/sweep.h"
@@ -98,6 +99,7 @@ class Shared {
   // Closes the connections that it is true of, with 320 and the text. Does not wait for them.
   void close_where(std::function<bool(const Session& session)> which, std::string text) const;
   ReplyAddresses& reply_addresses() { return reply_addresses_; }
+  Tap& tap() { return tap_; }
   bool stopping() const { return stopping_.load(std::memory_order_relaxed); }
 
  private:
@@ -107,6 +109,7 @@ class Shared {
   mutable std::shared_mutex mutex_;  // Of the two maps; held for look-ups and changes of them alone.
   std::map<std::string, SharedVhostRef, std::less<>> vhosts_;
   std::map<std::string, UserQuotaRef, std::less<>> user_quotas_;
+  Tap tap_;
   ReplyAddresses reply_addresses_;  // Channels that end with their shard still leave it.
   std::vector<std::unique_ptr<Shard>> shards_;
   std::atomic<bool> stopping_{false};

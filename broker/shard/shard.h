@@ -93,6 +93,9 @@ class Shard final : public Host {
   const UserDirectory& users() const override { return shared_.users(); }
   UserQuotaRef user_quota(std::string_view user) const override { return shared_.user_quota(user); }
   std::uint64_t now_ms() const override;
+  void heard(const SharedVhostRef& vhost, const MessageRef& message) override {
+    shared_.tap().hear(vhost->name(), message);
+  }
   ShardCounts& counts() override { return counts_; }
   std::shared_ptr<ExchangeCounts> exchange_counts(const SharedVhostRef& vhost, std::string_view exchange) override;
   Lsn durable() const override { return store_->durable(); }
