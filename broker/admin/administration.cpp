@@ -19,6 +19,11 @@ Result<std::unique_ptr<Administration>> Administration::start(Broker& broker, Ad
   out->routes_ = std::make_unique<Routes>(*out->desk_);
   out->desk_->add_listener({"amqp", broker.address()});
   if (const auto at = broker.tls_address()) out->desk_->add_listener({"amqp/ssl", *at});
+  // Before anybody can ask what they know.
+  if (config.management || config.management_https) {
+    out->desk_->sampler().start();
+    if (out->desk_->config().observe_tasks) out->desk_->tasks().start();
+  }
   const net::TlsContextRef tls = broker.shared().config().tls;
   const HttpServer::Handler manage = [out = out.get()](const HttpRequest& request) {
     return out->routes_->answer(request);
@@ -43,7 +48,6 @@ Result<std::unique_ptr<Administration>> Administration::start(Broker& broker, Ad
     out->desk_->add_listener({each.protocol, (*server)->address()});
     out->servers_.push_back(std::move(*server));
   }
-  if (config.management || config.management_https) out->desk_->sampler().start();
   out->thread_ = std::thread([out = out.get()] { out->work(); });
   return out;
 }

@@ -25,7 +25,11 @@ Outcome<void> Caller::check(Access access, std::string_view kind, std::string_vi
 }
 
 Desk::Desk(Broker& broker, DeskConfig config)
-    : broker_(broker), config_(std::move(config)), sampler_(broker.shared()) {}
+    : broker_(broker),
+      config_(std::move(config)),
+      sampler_(broker.shared()),
+      tasks_(broker.shared(), config_.task_bounds),
+      workers_(broker.shared()) {}
 
 std::string Desk::cluster_name() const {
   const auto parameters = broker_.access().global_parameters();

@@ -15,7 +15,9 @@
 #include <vector>
 
 #include "broker/admin/answer.h"
+#include "broker/admin/remote_control.h"
 #include "broker/admin/sampler.h"
+#include "broker/admin/task_watch.h"
 #include "broker/shard/broker.h"
 #include "broker/shard/operations.h"
 #include "broker/shard/survey.h"
@@ -55,6 +57,8 @@ struct DeskConfig {
   std::string data_dir;
   std::uint64_t memory_limit = 0;  // Bytes; see memory_high_watermark.
   std::uint64_t disk_free_limit = 0;
+  bool observe_tasks = true;       // While the management API listens.
+  tasks::Bounds task_bounds = {};  // Of each virtual host.
   std::function<std::uint64_t()> resident;
   std::function<std::uint64_t()> disk_free;
   struct Listener {
@@ -74,6 +78,8 @@ class Desk {
   Operations operations() { return Operations(shared()); }
   Survey survey() { return Survey(shared()); }
   Sampler& sampler() { return sampler_; }
+  TaskWatch& tasks() { return tasks_; }
+  RemoteControl& workers() { return workers_; }
   const DeskConfig& config() const { return config_; }
   std::string cluster_name() const;
   std::vector<DeskConfig::Listener> listeners() const;
@@ -91,6 +97,8 @@ class Desk {
   Broker& broker_;
   DeskConfig config_;
   Sampler sampler_;
+  TaskWatch tasks_;
+  RemoteControl workers_;
   mutable std::mutex mutex_;
   std::vector<DeskConfig::Listener> listeners_;
   const std::chrono::steady_clock::time_point began_ = std::chrono::steady_clock::now();

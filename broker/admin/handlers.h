@@ -108,6 +108,23 @@ WHERRY_HANDLER(check_protocol);
 // tasks.cpp
 WHERRY_HANDLER(post_task);
 
+// task_views.cpp
+WHERRY_HANDLER(list_tasks);
+WHERRY_HANDLER(get_task);
+WHERRY_HANDLER(list_task_names);
+WHERRY_HANDLER(task_overview);
+WHERRY_HANDLER(revoke_task);
+WHERRY_HANDLER(retry_task);
+
+// workers.cpp
+WHERRY_HANDLER(list_workers);
+WHERRY_HANDLER(get_worker);
+WHERRY_HANDLER(command_workers);
+
+// schedules.cpp
+WHERRY_HANDLER(list_schedules);
+WHERRY_HANDLER(run_schedule);
+
 // dead_letters.cpp
 WHERRY_HANDLER(dead_letters);
 WHERRY_HANDLER(dead_letter);

@@ -6,36 +6,13 @@
 #include "base/iso8601.h"
 #include "base/uuid.h"
 #include "broker/admin/handlers.h"
+#include "broker/admin/values.h"
 #include "protocol/task/envelope.h"
+#include "protocol/task/repr.h"
 
 namespace wherry::broker::admin::handlers {
 
 namespace {
-
-task::Value value_of(const FieldValue& from);
-
-task::Value::Map map_of(const Table& from) {
-  task::Value::Map out;
-  for (const auto& [name, value] : from.entries()) out.emplace_back(name, value_of(value));
-  return out;
-}
-
-task::Value::Array array_of(const FieldArray& from) {
-  task::Value::Array out;
-  for (const FieldValue& each : from) out.push_back(value_of(each));
-  return out;
-}
-
-// Of what a JSON body can hold.
-task::Value value_of(const FieldValue& from) {
-  if (const bool* flag = from.get<bool>()) return *flag;
-  if (const auto* number = from.get<std::int64_t>()) return *number;
-  if (const auto* number = from.get<double>()) return *number;
-  if (const auto* text = from.get<std::string>()) return *text;
-  if (const auto* array = from.get<FieldArray>()) return array_of(*array);
-  if (const auto* table = from.get<Table>()) return map_of(*table);
-  return nullptr;
-}
 
 // The same key gives the same id, in this process and in the next one: a version 5 UUID.
 std::string id_of_key(const std::string& vhost, const std::string& key) {
@@ -52,6 +29,20 @@ std::string id_of_key(const std::string& vhost, const std::string& key) {
     id += fmt::format("{:02x}", digest[at]);
   }
   return id;
+}
+
+// What a client would tell on celeryev.
+tasks::Event sent_event(const task::Task& task, const std::string& queue, WallTime now) {
+  tasks::Event event{.kind = tasks::Kind::sent, .host = "management", .at = now, .arrived = now};
+  event.id = task.id;
+  event.name = task.name;
+  event.args = tasks::cut(task::args_repr(task.args), tasks::most_text);
+  event.kwargs = tasks::cut(task::kwargs_repr(task.kwargs), tasks::most_text);
+  event.root_id = task.id;
+  event.queue = queue;
+  if (task.eta) event.eta = format_iso8601(*task.eta);
+  if (task.expires) event.expires = format_iso8601(*task.expires);
+  return event;
 }
 
 Outcome<std::optional<WallTime>> time_in(const Table& body, const char* name) {
@@ -138,6 +129,7 @@ Outcome<Answer> post_task(Desk& desk, const Request& request) {
         Refusal{404, "not_found", fmt::format("no queue takes it: there is no queue '{}'", routing_key)});
   }
   if (!published->accepted) return unavailable("a queue is full and refused the task");
+  if (!published->duplicate) desk.tasks().sent(vhost, sent_event(task, exchange.empty() ? routing_key : "", now));
   Table row;
   put(row, "id", task.id);
   put(row, "duplicate", published->duplicate);

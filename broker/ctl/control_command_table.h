@@ -23,7 +23,8 @@ struct ControlCommand {
   const char* name;
   std::vector<Operand> operands;
   // Those of its own, among: p (vhost), P (priority, apply-to), u (user), g (global), n (a page), e (if-empty,
-  // if-unused), d (description, tags), * (further words are columns), + (further words are tags), ? (the last operand
+  // if-unused), d (description, tags), t (which tasks), r (terminate, signal), q (queue), E (what a task is sent with),
+  // s (schedule), * (further words are columns), + (further words are tags), ? (the last operand
   // may be missing).
   const char* options;
   const char* said;  // "{name}" stands for an operand or option; empty: nothing.

@@ -44,6 +44,15 @@ std::string usage(const ControlCommand& command) {
   if (takes(command, 'n')) text += " [--limit N] [--after KEY]";
   if (takes(command, 'e')) text += " [--if-empty] [--if-unused]";
   if (takes(command, 'd')) text += " [--description TEXT] [--tags TAG,...]";
+  if (takes(command, 't')) {
+    text += " [--state STATE,...] [--task PATTERN] [--worker NAME] [--queue QUEUE] [--root ID] [--limit N]";
+  }
+  if (takes(command, 'r')) text += " [--terminate] [--signal NAME]";
+  if (takes(command, 'q')) text += " [--queue QUEUE]";
+  if (takes(command, 'E')) {
+    text += " [--args LIST] [--kwargs OBJECT] [--id ID] [--eta TIME] [--countdown SECONDS] [--expires TIME]";
+  }
+  if (takes(command, 's')) text += " [--schedule SCHEDULE]";
   if (takes(command, '+')) text += " [TAG ...]";
   if (takes(command, '*')) text += " [COLUMN ...]";
   return text + " [--data-dir DIR] [--formatter table|pretty_table|json] [-q]";
@@ -58,6 +67,7 @@ struct Asked {
   Format format = Format::table;
   bool if_empty = false;
   bool if_unused = false;
+  bool terminate = false;
   bool quiet = false;
   bool headers = true;
   bool global = false;
@@ -85,12 +95,18 @@ struct Option {
   char of;  // Of commands that take this; 0: of all.
 };
 constexpr Option kOptions[] = {
-    {"--vhost", "-p", true, 'p'},     {"--priority", "", true, 'P'},        {"--apply-to", "", true, 'P'},
-    {"--limit", "", true, 'n'},       {"--after", "", true, 'n'},           {"--user", "", true, 'u'},
-    {"--if-empty", "-e", false, 'e'}, {"--if-unused", "-u", false, 'e'},    {"--description", "", true, 'd'},
-    {"--tags", "", true, 'd'},        {"--global", "", false, 'g'},         {"--data-dir", "-d", true, 0},
-    {"--formatter", "", true, 0},     {"--timeout", "-t", true, 0},         {"--quiet", "-q", false, 0},
-    {"--silent", "-s", false, 0},     {"--no-table-headers", "", false, 0}, {"--help", "-h", false, 0},
+    {"--vhost", "-p", true, 'p'},     {"--priority", "", true, 'P'},     {"--apply-to", "", true, 'P'},
+    {"--limit", "", true, 'n'},       {"--after", "", true, 'n'},        {"--user", "", true, 'u'},
+    {"--if-empty", "-e", false, 'e'}, {"--if-unused", "-u", false, 'e'}, {"--description", "", true, 'd'},
+    {"--state", "", true, 't'},       {"--task", "", true, 't'},         {"--worker", "", true, 't'},
+    {"--root", "", true, 't'},        {"--queue", "", true, 't'},        {"--limit", "", true, 't'},
+    {"--queue", "", true, 'q'},       {"--terminate", "", false, 'r'},   {"--signal", "", true, 'r'},
+    {"--args", "", true, 'E'},        {"--kwargs", "", true, 'E'},       {"--id", "", true, 'E'},
+    {"--eta", "", true, 'E'},         {"--countdown", "", true, 'E'},    {"--expires", "", true, 'E'},
+    {"--schedule", "", true, 's'},    {"--tags", "", true, 'd'},         {"--global", "", false, 'g'},
+    {"--data-dir", "-d", true, 0},    {"--formatter", "", true, 0},      {"--timeout", "-t", true, 0},
+    {"--quiet", "-q", false, 0},      {"--silent", "-s", false, 0},      {"--no-table-headers", "", false, 0},
+    {"--help", "-h", false, 0},
 };
 
 Result<void> take(Asked& asked, const Option& option, const std::string& value) {
@@ -118,6 +134,8 @@ Result<void> take(Asked& asked, const Option& option, const std::string& value) 
     asked.if_empty = true;
   } else if (name == "--if-unused") {
     asked.if_unused = true;
+  } else if (name == "--terminate") {
+    asked.terminate = true;
   } else if (name == "--global") {
     asked.global = true;
   } else {
@@ -195,14 +213,27 @@ Result<amqp::Table> request_of(const ControlCommand& command, const Asked& asked
     request.set("priority", *priority);
     if (const std::string target = asked.value("apply-to"); !target.empty()) request.set("apply-to", target);
   }
-  if (takes(command, 'n')) {
-    if (const std::string after = asked.value("after"); !after.empty()) request.set("after", after);
-    if (const std::string limit = asked.value("limit"); !limit.empty()) {
-      auto number = whole(limit, "--limit");
-      if (!number) return tl::unexpected(number.error());
-      request.set("limit", *number);
-    }
+  // Options of other commands are empty.
+  for (const char* name :
+       {"after", "state", "task", "worker", "queue", "root", "signal", "id", "eta", "expires", "schedule"}) {
+    if (const std::string value = asked.value(name); !value.empty()) request.set(name, value);
   }
+  for (const char* name : {"limit", "countdown"}) {
+    const std::string value = asked.value(name);
+    if (value.empty()) continue;
+    auto number = whole(value, fmt::format("--{}", name));
+    if (!number) return tl::unexpected(number.error());
+    request.set(name, *number);
+  }
+  for (const char* name : {"args", "kwargs"}) {
+    const std::string value = asked.value(name);
+    if (value.empty()) continue;
+    // A value alone is no object.
+    auto object = control::parse_object(fmt::format(R"({{"value":{}}})", value));
+    if (!object) return fail(fmt::format("--{}: JSON decoding error. Reason: {}", name, object.error().message));
+    request.set(name, *object->find("value"));
+  }
+  if (asked.terminate) request.set("terminate", true);
   if (asked.if_empty) request.set("if_empty", true);
   if (asked.if_unused) request.set("if_unused", true);
   if (takes(command, 'd')) {

@@ -37,6 +37,8 @@ admin::AdministrationConfig administration_of(const Plan& plan, const std::files
   config.desk.data_dir = data_dir.string();
   config.desk.memory_limit = plan.watch.memory_mark;
   config.desk.disk_free_limit = plan.watch.disk_free_limit;
+  config.desk.observe_tasks = plan.tasks.observe;
+  config.desk.task_bounds = {.tasks = plan.tasks.most, .bytes = plan.tasks.most_bytes};
   config.desk.resident = resident_bytes;
   config.desk.disk_free = [data_dir] { return data_dir.empty() ? 0 : disk_free_bytes(data_dir).value_or(0); };
   return config;

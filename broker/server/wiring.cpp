@@ -245,6 +245,7 @@ Result<Plan> make_plan(const Options& options, BrokerSettings settings) {
   broker.consumer_timeout_ms = static_cast<std::uint64_t>(settings.consumer_timeout.count());
   plan.watch.memory_mark = to_bytes(settings.memory_high_watermark);
   plan.watch.disk_free_limit = settings.disk_free_limit;
+  plan.tasks = settings.tasks;
   plan.watch.data_dir = plan.data_dir.string();
   plan.watch.stall_warning = settings.disk_stall_warning;
   broker.make_store = [disk = std::make_shared<PosixVfs>(), options = store_options(settings.store),

@@ -27,6 +27,7 @@ struct Plan {
   unsigned shards = 1;
   BrokerConfig broker;
   WatchConfig watch;
+  TaskSettings tasks;
 };
 
 // What the file says now of policies and limits. Errors: every mistake, with its place.

@@ -198,6 +198,10 @@ BrokerSettings read_broker_settings(yaml::Document& document) {
   root.get("disk_stall_warning", out.disk_stall_warning);
   root.get("consumer_timeout", out.consumer_timeout);
   out.store = read_store(root.map("store"));
+  yaml::Map tasks = root.map("tasks");
+  tasks.get("observe", out.tasks.observe);
+  tasks.get("most", out.tasks.most, 1, 1'000'000);
+  tasks.size("most_bytes", out.tasks.most_bytes, 1ull << 20, 16ull << 30);
   yaml::Map product = root.map("product");
   product.get("name", out.product.name);
   product.get("version", out.product.version);

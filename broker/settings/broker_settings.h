@@ -76,6 +76,13 @@ struct TlsSettings {
   LoginFrom login_from = LoginFrom::common_name;  // Whose name a client has that logs in by EXTERNAL.
 };
 
+// What is remembered of tasks for the management API, of each virtual host. See docs/management.md.
+struct TaskSettings {
+  bool observe = true;
+  std::uint32_t most = 10'000;                         // Tasks.
+  std::uint64_t most_bytes = std::uint64_t{64} << 20;  // Of memory that they take.
+};
+
 // What clients are told in connection.start. None: Wherry, and its version.
 struct ProductSettings {
   std::optional<std::string> name = {};
@@ -104,6 +111,7 @@ struct BrokerSettings {
   std::chrono::milliseconds disk_stall_warning{1'000};  // A sync that takes longer is logged; 0: never.
   std::chrono::milliseconds consumer_timeout{0};        // Unsettled deliveries come back after it; 0: never.
   StoreSettings store = {};
+  TaskSettings tasks = {};
   ProductSettings product = {};
   log::Level log_level = log::Level::info;
   log::Format log_format = log::Format::text;

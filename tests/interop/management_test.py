@@ -223,11 +223,17 @@ class Described(ManagementTest):
         self.api("PUT", "/global-parameters/described", {"value": 1})
         connection = self.connect()
         bury(connection.channel(), "described", "described")
+        channel = connection.channel()
+        channel.exchange_declare("celeryev", "topic", durable=True)
+        channel.basic_publish("celeryev", "task.received", json.dumps(
+            {"type": "task-received", "hostname": "described", "timestamp": time.time(), "uuid": "described"}).encode(),
+            pika.BasicProperties(content_type="application/json", content_encoding="utf-8"))
+        wait_until(lambda: self.api("GET", "/wherry/tasks/%2F"), "the event")
         name = self.api("GET", "/connections")[0]["name"]
         node = self.api("GET", "/overview")["node"]
         samples = {"/connections/{name}": name, "/channels/{name}": f"{name} (1)", "/queues/{vhost}/{name}": "described",
                    "/exchanges/{vhost}/{name}": "amq.topic", "/vhosts/{name}": "/", "/users/{name}": "guest",
-                   "/policies/{vhost}/{name}": "described", "/operator-policies/{vhost}/{name}": "described",
+                   "/policies/{vhost}/{name}": "described", "/wherry/workers/{vhost}/{name}": "described", "/operator-policies/{vhost}/{name}": "described",
                    "/global-parameters/{name}": "described"}
         self.api("PUT", "/vhost-limits/%2F/max-queues", {"value": 9999})
         self.addCleanup(call, self.http, "DELETE", "/api/vhost-limits/%2F/max-queues")

@@ -172,6 +172,10 @@ TEST_CASE("What config/ shows as defaults are the defaults") {
   CHECK(store.log_file_size == built_in.store.log_file_size);
   CHECK(store.memory_budget == built_in.store.memory_budget);
   CHECK(store.garbage_limit == built_in.store.garbage_limit);
+  const broker::TaskSettings tasks = broker::read_broker_settings(whole).tasks;
+  CHECK(tasks.observe == built_in.tasks.observe);
+  CHECK(tasks.most == built_in.tasks.most);
+  CHECK(tasks.most_bytes == built_in.tasks.most_bytes);
 
   yaml::Document app_document = yaml::Document::parse(only_scalars("app.yaml"), "app.yaml", no_environment());
   const sdk::AppSettings app = sdk::read_app_settings(app_document);
