@@ -51,7 +51,7 @@ install(CODE "
   " COMPONENT dev)
 
 # --- pages, and what Debian wants beside each package -------------------------------------------------------------------
-set(pages_broker configuration control-socket dead-letters definitions exchanges flow-control installing management
+set(pages_broker configuration console control-socket dead-letters definitions exchanges flow-control installing management
   metrics operating performance policies queues services store-tools upgrading wherryctl)
 set(pages_worker configuration control dead-letters pools results schedules services worker workflows)
 set(pages_dev configuration producer results sdk tasks-on-the-wire worker workflows)

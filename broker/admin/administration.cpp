@@ -5,12 +5,28 @@
 #include "base/log.h"
 #include "broker/admin/metrics.h"
 #include "broker/admin/verbs.h"
+#include "broker/console/console.h"
 
 namespace wherry::broker::admin {
 
 namespace {
 constexpr std::size_t management_threads = 8;
 constexpr std::size_t metrics_threads = 2;
+
+// Nothing where the request is not for the console: the API's refusals are for what nobody knows.
+std::optional<HttpAnswer> answer_console(const HttpRequest& request) {
+  const auto header = [&](const char* name) {
+    const auto found = request.headers.find(name);
+    return found == request.headers.end() ? std::string_view() : std::string_view(found->second);
+  };
+  auto answer = console::console_answer(console::console_files(), {.method = request.method,
+                                                                   .target = request.target,
+                                                                   .accept_encoding = header("accept-encoding"),
+                                                                   .if_none_match = header("if-none-match")});
+  if (!answer) return std::nullopt;
+  return HttpAnswer{answer->status, std::string(answer->type), std::string(answer->body), std::move(answer->headers)};
+}
+
 }  // namespace
 
 Result<std::unique_ptr<Administration>> Administration::start(Broker& broker, AdministrationConfig config) {
@@ -25,8 +41,14 @@ Result<std::unique_ptr<Administration>> Administration::start(Broker& broker, Ad
     if (out->desk_->config().observe_tasks) out->desk_->tasks().start();
   }
   const net::TlsContextRef tls = broker.shared().config().tls;
-  const HttpServer::Handler manage = [out = out.get()](const HttpRequest& request) {
-    return out->routes_->answer(request);
+  const HttpServer::Handler manage = [out = out.get(), console = config.console](const HttpRequest& request) {
+    if (console) {
+      if (auto answer = answer_console(request)) return *std::move(answer);
+    }
+    HttpAnswer answer = out->routes_->answer(request);
+    // A page in a browser asks every few seconds, and would hold threads in between that others wait for.
+    if (request.headers.contains("x-requested-with")) answer.headers["Connection"] = "close";
+    return answer;
   };
   const HttpServer::Handler measure = [desk = out->desk_.get()](const HttpRequest& request) {
     return answer_metrics(*desk, request);

@@ -28,6 +28,7 @@ struct AdministrationConfig {
   std::optional<net::Address> management_https;
   std::optional<net::Address> metrics;
   std::optional<net::Address> metrics_https;
+  bool console = true;  // The web console, on the management API's listeners.
 };
 
 class Administration {

@@ -125,6 +125,13 @@ WHERRY_HANDLER(command_workers);
 WHERRY_HANDLER(list_schedules);
 WHERRY_HANDLER(run_schedule);
 
+// messages.cpp
+WHERRY_HANDLER(look_at_messages);
+WHERRY_HANDLER(move_messages);
+WHERRY_HANDLER(discard_messages);
+WHERRY_HANDLER(pause_queue);
+WHERRY_HANDLER(resume_queue);
+
 // dead_letters.cpp
 WHERRY_HANDLER(dead_letters);
 WHERRY_HANDLER(dead_letter);

@@ -109,8 +109,15 @@ class Server final : public HttpServer {
     HttpAnswer answer = handler_(request_of(request));
     response.status = answer.status;
     for (const auto& [name, value] : answer.headers) response.set_header(name, value);
-    response.set_header("Cache-Control", "no-cache");
-    if (!answer.type.empty()) response.set_content(std::move(answer.body), answer.type);
+    if (!answer.headers.contains("Cache-Control")) response.set_header("Cache-Control", "no-cache");
+    if (answer.type.empty()) return;
+    if (!answer.headers.contains("ETag")) return response.set_content(std::move(answer.body), answer.type);
+    // What has a tag is these bytes and no others: the library does not compress what it is handed in pieces.
+    const std::size_t size = answer.body.size();
+    response.set_content_provider(size, answer.type,
+                                  [body = std::move(answer.body)](std::size_t at, std::size_t length, auto& sink) {
+                                    return sink.write(body.data() + at, length);
+                                  });
   }
 
   Handler handler_;

@@ -152,6 +152,11 @@ const Known known_routes[] = {
     {"POST", "/api/wherry/workers/{vhost}/{name}/{command}", management, h::command_workers},
     {"GET", "/api/wherry/schedules/{vhost}", management, h::list_schedules},
     {"POST", "/api/wherry/schedules/{vhost}/{schedule}/{name}/run", management, h::run_schedule},
+    {"GET", "/api/wherry/queues/{vhost}/{name}/messages", management, h::look_at_messages},
+    {"POST", "/api/wherry/queues/{vhost}/{name}/move", management, h::move_messages},
+    {"POST", "/api/wherry/queues/{vhost}/{name}/discard", management, h::discard_messages},
+    {"POST", "/api/wherry/queues/{vhost}/{name}/pause", management, h::pause_queue},
+    {"POST", "/api/wherry/queues/{vhost}/{name}/resume", management, h::resume_queue},
     {"GET", "/api/wherry/dead-letters/{vhost}", management, h::dead_letters},
     {"GET", "/api/wherry/dead-letters/{vhost}/{id}", management, h::dead_letter},
     {"POST", "/api/wherry/dead-letters/{vhost}/replay", management, h::replay},
@@ -211,12 +216,18 @@ std::optional<std::vector<std::string>> matched(const std::vector<std::string>& 
   return parts;
 }
 
-HttpAnswer refusal_text(const Refusal& refusal) {
+// A page's script asks for the password itself: without the challenge the browser does not open its own dialog for it.
+bool is_script(const HttpRequest& request) {
+  return request.headers.contains("x-requested-with");
+}
+
+HttpAnswer refusal_text(const Refusal& refusal, const HttpRequest& request) {
   Table body;
   put(body, "error", refusal.error);
   put(body, "reason", refusal.reason);
   HttpAnswer answer{refusal.status, "application/json", control::to_json(body), {}};
-  if (refusal.status == 401) answer.headers["WWW-Authenticate"] = "Basic realm=\"Wherry Management\"";
+  if (refusal.status == 401 && !is_script(request))
+    answer.headers["WWW-Authenticate"] = "Basic realm=\"Wherry Management\"";
   return answer;
 }
 
@@ -340,7 +351,7 @@ Outcome<Answer> Routes::dispatch(const HttpRequest& http) {
 
 HttpAnswer Routes::answer(const HttpRequest& request) {
   auto answered = dispatch(request);
-  if (!answered) return refusal_text(answered.error());
+  if (!answered) return refusal_text(answered.error(), request);
   HttpAnswer out;
   out.status = answered->status;
   if (!answered->location.empty()) out.headers["Location"] = answered->location;
@@ -358,7 +369,7 @@ HttpAnswer Routes::answer(const HttpRequest& request) {
       mark == std::string::npos ? std::map<std::string, std::string>() : query_of(request.target.substr(mark + 1));
   if (answered->is_listing) {
     auto rows = paged(std::move(*std::get_if<FieldArray>(&answered->body.value)), query);
-    if (!rows) return refusal_text(rows.error());
+    if (!rows) return refusal_text(rows.error(), request);
     out.body = control::to_json(*rows);
   } else {
     const auto columns = query.find("columns");

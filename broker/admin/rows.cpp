@@ -5,6 +5,7 @@
 #include "base/crc32c.h"
 #include "base/iso8601.h"
 #include "broker/routing/arguments.h"
+#include "protocol/amqp/properties.h"
 
 namespace wherry::broker::admin {
 
@@ -89,6 +90,28 @@ std::string channel_name(const ConnectionState& connection, const ChannelInfo& c
   return fmt::format("{} ({})", connection.name(), channel.number);
 }
 
+Table properties_row(const amqp::Properties& properties) {
+  Table row;
+  const auto text = [&](const char* name, const std::optional<std::string>& value) {
+    if (value) put(row, name, *value);
+  };
+  text("content_type", properties.content_type);
+  text("content_encoding", properties.content_encoding);
+  if (properties.headers) put(row, "headers", properties.headers->table());
+  if (properties.delivery_mode) put(row, "delivery_mode", count(*properties.delivery_mode));
+  if (properties.priority) put(row, "priority", count(*properties.priority));
+  text("correlation_id", properties.correlation_id);
+  text("reply_to", properties.reply_to);
+  text("expiration", properties.expiration);
+  text("message_id", properties.message_id);
+  if (properties.timestamp) put(row, "timestamp", count(*properties.timestamp));
+  text("type", properties.type);
+  text("user_id", properties.user_id);
+  text("app_id", properties.app_id);
+  text("cluster_id", properties.cluster_id);
+  return row;
+}
+
 Table queue_row(Desk& desk, const QueueState& queue, Stats stats) {
   const QueueSpec& spec = queue.entry->spec;
   const QueueFlow flow = flow_of(queue.stats);
@@ -102,7 +125,7 @@ Table queue_row(Desk& desk, const QueueState& queue, Stats stats) {
   put(row, "auto_delete", spec.auto_delete);
   put(row, "exclusive", spec.exclusive);
   put(row, "arguments", spec.arguments);
-  put(row, "state", std::string("running"));
+  put(row, "state", std::string(queue.stopped ? "paused" : "running"));
   if (queue.effective && !queue.effective->policy.empty()) {
     put(row, "policy", queue.effective->policy);
   } else {

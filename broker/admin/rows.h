@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "broker/admin/desk.h"
+#include "protocol/amqp/properties.h"
 
 namespace wherry::broker::admin {
 
@@ -39,6 +40,8 @@ Table connection_row(Desk& desk, const ConnectionState& connection);
 Table channel_row(Desk& desk, const ConnectionState& connection, const ChannelInfo& channel);
 Table consumer_row(Desk& desk, const ConnectionState& connection, const ChannelInfo& channel,
                    const ConsumerInfo& consumer);
+// A message's, those that it has.
+Table properties_row(const amqp::Properties& properties);
 // What a message_stats object says of channels.
 Table channel_stats(const ChannelCounts& counts, const Before<ChannelCounts>& before);
 

@@ -122,28 +122,6 @@ Outcome<Answer> queue_action(Desk& desk, const Request& request) {
 
 namespace {
 
-Table properties_row(const amqp::Properties& properties) {
-  Table row;
-  const auto text = [&](const char* name, const std::optional<std::string>& value) {
-    if (value) put(row, name, *value);
-  };
-  text("content_type", properties.content_type);
-  text("content_encoding", properties.content_encoding);
-  if (properties.headers) put(row, "headers", properties.headers->table());
-  if (properties.delivery_mode) put(row, "delivery_mode", count(*properties.delivery_mode));
-  if (properties.priority) put(row, "priority", count(*properties.priority));
-  text("correlation_id", properties.correlation_id);
-  text("reply_to", properties.reply_to);
-  text("expiration", properties.expiration);
-  text("message_id", properties.message_id);
-  if (properties.timestamp) put(row, "timestamp", count(*properties.timestamp));
-  text("type", properties.type);
-  text("user_id", properties.user_id);
-  text("app_id", properties.app_id);
-  text("cluster_id", properties.cluster_id);
-  return row;
-}
-
 Outcome<amqp::Properties> properties_of(const Table& given) {
   amqp::Properties out;
   const std::pair<const char*, std::optional<std::string>*> texts[] = {{"content_type", &out.content_type},

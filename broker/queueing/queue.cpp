@@ -410,6 +410,15 @@ void Queue::Impl::time_out(std::uint64_t now) {
   }
 }
 
+void Queue::set_stopped(bool stopped) {
+  WHERRY_ASSERT(!impl_->busy && impl_->pauses == 0);
+  impl_->stopped = stopped;
+  impl_->settle_down();
+}
+bool Queue::stopped() const {
+  return impl_->stopped;
+}
+
 std::uint32_t Queue::ready_count() const {
   return impl_->ready.size();
 }

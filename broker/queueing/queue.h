@@ -165,6 +165,11 @@ class Queue {
   void resume(Consumer& consumer);
   void set_prefetch(Consumer& consumer, std::uint32_t prefetch);
 
+  // An operator's stop: it takes messages, lets them expire and go by hand, and gives consumers nothing until it is
+  // resumed. Deliveries may begin inside the call. Nobody remembers it past the queue's life.
+  void set_stopped(bool stopped);
+  bool stopped() const;
+
   // --- messages out by hand ---
   // Fills delivery and returns true when there was a message. remaining: ready messages left. With no_ack it is
   // settled.

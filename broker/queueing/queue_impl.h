@@ -371,7 +371,7 @@ struct Queue::Impl {
   // nobody has, and it is still the caller's.
   bool hand_over(Position at, MessageRef& message) {
     while (ConsumerRecord* record = turns.next()) {
-      if (!rate_allows()) return false;
+      if (!may_give()) return false;
       Delivery delivery{std::move(message), at, false, 0};
       const bool taken = offer(*record, delivery);
       message = std::move(delivery.message);
@@ -391,13 +391,14 @@ struct Queue::Impl {
     }
     return false;
   }
+  bool may_give() { return !stopped && rate_allows(); }
   bool rate_allows() { return !limits.rate || bucket.has(*limits.rate, environment.now()); }
 
   // Gives ready messages to whom has room. fresh: the one that has come this moment.
   void pump(Position fresh = no_position) {
     while (!ready.empty() && !overdue) {
       ConsumerRecord* record = turns.next();
-      if (!record || !rate_allows()) return;
+      if (!record || !may_give()) return;
       Slot* first = head(fresh);
       if (first == nullptr) return;
       Slot& slot = *first;
@@ -455,7 +456,7 @@ struct Queue::Impl {
     if (std::uint64_t unused = 0; unused_until(unused)) earliest = std::min(earliest, unused);
     if (const auto* oldest = oldest_delivery()) earliest = std::min(earliest, oldest->at_ms + consumer_timeout_ms);
     if (limits.rate) {
-      const bool held_back = !ready.empty() && turns.next() != nullptr && !rate_allows();
+      const bool held_back = !stopped && !ready.empty() && turns.next() != nullptr && !rate_allows();
       bucket.set_wanted(*limits.rate, environment.now(), held_back);
       if (held_back) earliest = std::min(earliest, bucket.next_ms(*limits.rate));
     }
@@ -489,6 +490,7 @@ struct Queue::Impl {
   bool kept_anything = false;  // The store has something of it, though it may not be durable.
   bool overdue = false;        // The head has expired, and more behind it than were to leave at once.
   bool excess = false;         // The same of the length.
+  bool stopped = false;        // By an operator: consumers get nothing.
   bool busy = false;           // Inside a consumer's deliver().
   unsigned pauses = 0;
 };

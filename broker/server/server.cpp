@@ -30,6 +30,7 @@ admin::AdministrationConfig administration_of(const Plan& plan, const std::files
   admin::AdministrationConfig config;
   config.management = plan.management;
   config.management_https = plan.management_https;
+  config.console = plan.console;
   config.metrics = plan.metrics;
   config.metrics_https = plan.metrics_https;
   config.desk.node = "wherry@" + host_name();

@@ -206,6 +206,7 @@ Result<Plan> make_plan(const Options& options, BrokerSettings settings) {
   if (!address) return fail((options.amqp ? "--amqp: " : "listen.amqp: ") + address.error().message);
   plan.amqp = *address;
   if (auto read = read_listeners(options, settings, plan); !read) return tl::unexpected(read.error());
+  plan.console = settings.console;
   if (options.data_dir) settings.data_dir = options.data_dir;
   plan.data_dir = settings.data_dir ? std::filesystem::path(*settings.data_dir) : DataDir::default_path();
   plan.log_level = settings.log_level;

@@ -19,6 +19,7 @@ struct Plan {
   std::optional<net::Address> amqps;  // None: nobody listens; so for the others.
   std::optional<net::Address> management;
   std::optional<net::Address> management_https;
+  bool console = true;
   std::optional<net::Address> metrics;
   std::optional<net::Address> metrics_https;
   std::filesystem::path data_dir;  // Empty: nothing is kept.

@@ -179,6 +179,7 @@ BrokerSettings read_broker_settings(yaml::Document& document) {
     if (listen.get(name, *into) && !is_host_and_port(**into))
       listen.error(name, fmt::format("'{}' wants HOST:PORT, got '{}'", name, **into));
   }
+  root.get("console", out.console);
   read_tls(root, out);
   root.get("data_dir", out.data_dir);
   root.get("shards", out.shards, 1, 256);

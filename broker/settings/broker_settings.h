@@ -98,6 +98,7 @@ struct BrokerSettings {
   std::optional<std::string> management_https = {};
   std::optional<std::string> metrics = {};
   std::optional<std::string> metrics_https = {};
+  bool console = true;  // The web console, where the management API listens.
   TlsSettings tls = {};
   std::optional<std::string> data_dir = {};      // None: see the server's default.
   unsigned shards = 1;                           // Threads that serve connections and queues.

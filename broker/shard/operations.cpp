@@ -194,6 +194,17 @@ AmqpResult<std::uint32_t> Operations::purge(std::string_view vhost_name, std::st
                                   });
 }
 
+AmqpResult<void> Operations::set_stopped(std::string_view vhost_name, std::string_view name, bool stopped) {
+  auto entry = queue(vhost_name, name);
+  if (!entry) return tl::unexpected(entry.error());
+  auto done = ask_shard<bool>(
+      *shared_.shards()[(*entry)->home], patience_,
+      [entry = *entry, stopped](Shard& shard, const auto& reply) { reply(shard.set_stopped(entry, stopped)); });
+  if (!done) return tl::unexpected(done.error());
+  if (!*done) return refusal(ReplyCode::not_found, "the queue was deleted meanwhile");
+  return {};
+}
+
 AmqpResult<std::vector<Host::Got>> Operations::get(std::string_view vhost_name, std::string_view name,
                                                    std::size_t count, Settlement how) {
   using Messages = std::vector<Host::Got>;

@@ -108,6 +108,8 @@ class Shard final : public Host {
   void delete_queue(const SharedVhostRef& vhost, const QueueEntryRef& entry, DeleteIf condition,
                     std::function<void(AmqpResult<std::uint32_t>)> reply) override;
   void purge(const QueueEntryRef& entry, std::function<void(std::uint32_t)> reply) override;
+  // On the queue's own shard. False: it is gone.
+  bool set_stopped(const QueueEntryRef& entry, bool stopped);
   std::optional<Queue::Accepted> publish(const QueueEntryRef& entry, MessageRef message,
                                          const PublishTicket& ticket) override;
   Lsn publish_later(const SharedVhostRef& vhost, const MessageRef& message, std::uint64_t due_ms) override;

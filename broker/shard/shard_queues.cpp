@@ -184,6 +184,12 @@ void Shard::purge(const QueueEntryRef& entry, std::function<void(std::uint32_t)>
       std::move(reply));
 }
 
+bool Shard::set_stopped(const QueueEntryRef& entry, bool stopped) {
+  Home* home = find_home(entry->id);
+  if (home != nullptr) home->queue.set_stopped(stopped);
+  return home != nullptr;
+}
+
 std::optional<Queue::Accepted> Shard::publish(const QueueEntryRef& entry, MessageRef message,
                                               const PublishTicket& ticket) {
   if (near(entry)) {

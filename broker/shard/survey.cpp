@@ -15,6 +15,7 @@ void Shard::look_at(QueueState& row) {
   row.there = home != nullptr;
   if (home == nullptr) return;
   const Queue& queue = home->queue;
+  row.stopped = queue.stopped();
   row.ready = queue.ready_count();
   row.unacked = queue.unacked_count();
   row.consumers = queue.consumer_count();

@@ -28,6 +28,7 @@ struct QueueState {
   QueueEntryRef entry;
   EffectiveRef effective;  // Null where nothing but its arguments applies.
   bool there = false;      // Still, when its home was asked.
+  bool stopped = false;    // By an operator.
   std::uint32_t ready = 0;
   std::uint32_t unacked = 0;
   std::uint32_t consumers = 0;

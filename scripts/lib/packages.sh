@@ -12,7 +12,7 @@ PACKAGES_BUILD=(
 PACKAGES_TEST=(
   python3-pika celery python3-aiosmtpd amqp-tools clang-format-14 shellcheck procps openssl
   redis-server python3-redis python3-zstandard python3-msgpack postgresql python3-sqlalchemy python3-psycopg2
-  rabbitmq-server prometheus
+  rabbitmq-server prometheus chromium
 )
 # What the test suites of other projects are run with.
 PACKAGES_SUITES=(
@@ -26,6 +26,15 @@ PACKAGES_BENCH=(rabbitmq-server)
 PACKAGES_BENCH_TASKS=(celery)
 PACKAGES_ASAN=(clang-16 libclang-rt-16-dev)
 PACKAGES_DEMO=(kannel kannel-extras python3-aiosmtpd python3-pika ieee-data)
+
+# console_packages: what bundles the web console, a line each; nothing where Node.js 18 or newer and npm are there already,
+# wherever they are from.
+console_packages() {
+  local node
+  node=$(command -v node || command -v nodejs || true)
+  if [[ -n $node ]] && command -v npm >/dev/null && (($("$node" -p 'process.versions.node.split(".")[0]') >= 18)); then return 0; fi
+  printf '%s\n' nodejs npm
+}
 
 missing_packages() {
   local package

@@ -231,7 +231,7 @@ class Described(ManagementTest):
         wait_until(lambda: self.api("GET", "/wherry/tasks/%2F"), "the event")
         name = self.api("GET", "/connections")[0]["name"]
         node = self.api("GET", "/overview")["node"]
-        samples = {"/connections/{name}": name, "/channels/{name}": f"{name} (1)", "/queues/{vhost}/{name}": "described",
+        samples = {"/wherry/queues/{vhost}/{name}": "described", "/connections/{name}": name, "/channels/{name}": f"{name} (1)", "/queues/{vhost}/{name}": "described",
                    "/exchanges/{vhost}/{name}": "amq.topic", "/vhosts/{name}": "/", "/users/{name}": "guest",
                    "/policies/{vhost}/{name}": "described", "/wherry/workers/{vhost}/{name}": "described", "/operator-policies/{vhost}/{name}": "described",
                    "/global-parameters/{name}": "described"}
