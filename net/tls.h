@@ -20,7 +20,6 @@
 #include "base/result.h"
 #include "net/stream.h"
 
-struct ssl_ctx_st;
 struct ssl_st;
 
 namespace wherry::net {
@@ -49,8 +48,6 @@ class TlsContext {
   Result<void> reload();
   const TlsConfig& config() const;
 
-  // Makes another library's context serve what this one does, reloads included. It must not outlive this.
-  void serve_on(ssl_ctx_st& other) const;
   // A new connection's state; null when there is no memory. The caller frees it. Of this room.
   ssl_st* make() const;
 

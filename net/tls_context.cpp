@@ -184,10 +184,6 @@ const TlsConfig& TlsContext::config() const {
   return impl_->config;
 }
 
-void TlsContext::serve_on(ssl_ctx_st& other) const {
-  impl_->set_up(other);
-}
-
 ssl_st* TlsContext::make() const {
   SSL* ssl = SSL_new(impl_->context.get());
   // A client's certificate is asked for late, or never: what it trusts must be there before.

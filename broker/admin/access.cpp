@@ -3,19 +3,27 @@
 
 #include "broker/admin/handlers.h"
 #include "broker/auth/password_hash.h"
+#include "protocol/task/base64.h"
 
 namespace wherry::broker::admin::handlers {
 
 namespace {
 
-Table user_row(const UserSpec& spec) {
+Table user_limits_of(Desk& desk, const std::string& user) {
+  for (const Limits::Named& each : desk.settings().list_user_limits()) {
+    if (each.name == user) return each.limits;
+  }
+  return {};
+}
+
+Table user_row(Desk& desk, const UserSpec& spec) {
   FieldArray tags(spec.tags.begin(), spec.tags.end());
   Table row;
   put(row, "name", spec.name);
   put(row, "password_hash", spec.password_hash);
   put(row, "hashing_algorithm", spec.hashing);
   put(row, "tags", std::move(tags));
-  put(row, "limits", Table{});
+  put(row, "limits", user_limits_of(desk, spec.name));
   return row;
 }
 
@@ -45,9 +53,11 @@ struct Whose {
   UserSpec user;
 };
 Outcome<Whose> whose(Desk& desk, const Request& request) {
-  if (!desk.shared().find_vhost(request.part(0))) return not_found();
   auto user = desk.access().user(request.part(1));
-  if (!user) return not_found();
+  if (!user || !desk.shared().find_vhost(request.part(0))) {
+    if (request.method == "PUT") return bad_request("vhost_or_user_not_found");
+    return not_found();
+  }
   return Whose{request.part(0), std::move(*user)};
 }
 
@@ -70,14 +80,14 @@ Outcome<Answer> after(Desk& desk, const Request& request, const Result<std::uint
 
 Outcome<Answer> list_users(Desk& desk, const Request&) {
   FieldArray rows;
-  for (const UserSpec& each : desk.access().users()) rows.emplace_back(user_row(each));
+  for (const UserSpec& each : desk.access().users()) rows.emplace_back(user_row(desk, each));
   return listing(std::move(rows));
 }
 
 Outcome<Answer> users_without_permissions(Desk& desk, const Request&) {
   FieldArray rows;
   for (const UserSpec& each : desk.access().users()) {
-    if (each.permissions.empty()) rows.emplace_back(user_row(each));
+    if (each.permissions.empty()) rows.emplace_back(user_row(desk, each));
   }
   return listing(std::move(rows));
 }
@@ -85,7 +95,7 @@ Outcome<Answer> users_without_permissions(Desk& desk, const Request&) {
 Outcome<Answer> get_user(Desk& desk, const Request& request) {
   auto user = desk.access().user(request.part(0));
   if (!user) return not_found();
-  return answer(user_row(*user));
+  return answer(user_row(desk, *user));
 }
 
 Outcome<Answer> put_user(Desk& desk, const Request& request) {
@@ -104,6 +114,7 @@ Outcome<Answer> put_user(Desk& desk, const Request& request) {
     spec.password_hash = hash_password(*password);
     spec.hashing = default_hashing;
   } else if (hash != nullptr) {
+    if (!task::decode_base64(*hash)) return bad_request("not_base64: password_hash");
     spec.password_hash = *hash;
     spec.hashing = text_of(body, "hashing_algorithm", default_hashing);
   } else if (fresh) {
@@ -127,6 +138,7 @@ Outcome<Answer> delete_user(Desk& desk, const Request& request) {
 
 // POST /users/bulk-delete
 Outcome<Answer> delete_users(Desk& desk, const Request& request) {
+  if (request.body.find("users") == nullptr) return bad_request("key_missing: users, a list of names");
   for (const std::string& name : texts_of(request.body, "users")) {
     Request one = request;
     one.parts = {name};

@@ -41,31 +41,31 @@ Result<std::unique_ptr<Administration>> Administration::start(Broker& broker, Ad
     if (out->desk_->config().observe_tasks) out->desk_->tasks().start();
   }
   const net::TlsContextRef tls = broker.shared().config().tls;
-  const HttpServer::Handler manage = [out = out.get(), console = config.console](const HttpRequest& request) {
+  net::HttpServer::Config manage{.threads = management_threads, .limits = config.http};
+  manage.handler = [routes = out->routes_.get(), console = config.console](const HttpRequest& request) {
     if (console) {
       if (auto answer = answer_console(request)) return *std::move(answer);
     }
-    HttpAnswer answer = out->routes_->answer(request);
-    // A page in a browser asks every few seconds, and would hold threads in between that others wait for.
-    if (request.headers.contains("x-requested-with")) answer.headers["Connection"] = "close";
-    return answer;
+    return routes->answer(request);
   };
-  const HttpServer::Handler measure = [desk = out->desk_.get()](const HttpRequest& request) {
-    return answer_metrics(*desk, request);
-  };
+  manage.admit = [routes = out->routes_.get()](const HttpRequest& request) { return routes->admit(request); };
+  net::HttpServer::Config measure{.threads = metrics_threads, .limits = config.http};
+  measure.handler = [desk = out->desk_.get()](const HttpRequest& request) { return answer_metrics(*desk, request); };
+  measure.limits.body_bytes = 0;
   struct Listener {
     const char* protocol;
     const std::optional<net::Address>& at;
-    std::size_t threads;
-    const HttpServer::Handler& handler;
+    const net::HttpServer::Config& server;
     net::TlsContextRef tls;
   };
-  for (const Listener& each : {Listener{"http", config.management, management_threads, manage, {}},
-                               Listener{"https", config.management_https, management_threads, manage, tls},
-                               Listener{"http/prometheus", config.metrics, metrics_threads, measure, {}},
-                               Listener{"https/prometheus", config.metrics_https, metrics_threads, measure, tls}}) {
+  for (const Listener& each :
+       {Listener{"http", config.management, manage, {}}, Listener{"https", config.management_https, manage, tls},
+        Listener{"http/prometheus", config.metrics, measure, {}},
+        Listener{"https/prometheus", config.metrics_https, measure, tls}}) {
     if (!each.at) continue;
-    auto server = HttpServer::listen(*each.at, each.threads, each.handler, each.tls);
+    net::HttpServer::Config as = each.server;
+    as.tls = each.tls;
+    auto server = net::HttpServer::listen(*each.at, std::move(as));
     if (!server) return fail(fmt::format("{}: {}", each.protocol, server.error().message));
     out->desk_->add_listener({each.protocol, (*server)->address()});
     out->servers_.push_back(std::move(*server));

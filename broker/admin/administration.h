@@ -18,7 +18,8 @@
 #include <thread>
 #include <vector>
 
-#include "broker/admin/http_server.h"
+#include "broker/admin/routes.h"
+#include "net/http_server.h"
 
 namespace wherry::broker::admin {
 
@@ -28,7 +29,8 @@ struct AdministrationConfig {
   std::optional<net::Address> management_https;
   std::optional<net::Address> metrics;
   std::optional<net::Address> metrics_https;
-  bool console = true;  // The web console, on the management API's listeners.
+  bool console = true;   // The web console, on the management API's listeners.
+  net::HttpLimits http;  // Of each of them; the metrics take no body.
 };
 
 class Administration {
@@ -51,7 +53,7 @@ class Administration {
 
   std::unique_ptr<Desk> desk_;
   std::unique_ptr<Routes> routes_;
-  std::vector<std::unique_ptr<HttpServer>> servers_;
+  std::vector<std::unique_ptr<net::HttpServer>> servers_;
   std::mutex mutex_;
   std::condition_variable changed_;
   std::deque<std::function<void()>> waiting_;

@@ -12,7 +12,7 @@ namespace wherry::broker::admin {
 
 struct Refusal {
   int status = 400;                   // HTTP's.
-  std::string error = "bad_request";  // "not_found", "not_authorised", ...
+  std::string error = "bad_request";  // "Object Not Found", "not_authorised", ...
   std::string reason;
 };
 
@@ -23,7 +23,7 @@ inline tl::unexpected<Refusal> bad_request(std::string reason) {
   return tl::unexpected<Refusal>(Refusal{400, "bad_request", std::move(reason)});
 }
 inline tl::unexpected<Refusal> not_found(std::string reason = "Not Found") {
-  return tl::unexpected<Refusal>(Refusal{404, "not_found", std::move(reason)});
+  return tl::unexpected<Refusal>(Refusal{404, "Object Not Found", std::move(reason)});
 }
 inline tl::unexpected<Refusal> not_authorised(std::string reason) {
   return tl::unexpected<Refusal>(Refusal{401, "not_authorised", std::move(reason)});
@@ -37,7 +37,7 @@ inline tl::unexpected<Refusal> unavailable(std::string reason) {
 inline tl::unexpected<Refusal> refusal_of(const amqp::AmqpError& error) {
   switch (error.code) {
     case amqp::ReplyCode::not_found:
-      return not_found();
+      return not_found(error.explanation);
     case amqp::ReplyCode::internal_error:
       return unavailable(error.explanation);
     case amqp::ReplyCode::access_refused:

@@ -66,7 +66,8 @@ void export_vhost(Desk& desk, const SharedVhostRef& vhost, bool alone, Lists& in
     auto listed = desk.settings().list_policies(name, kind);
     if (!listed) continue;
     for (const Policies::Listed& each : *listed) {
-      Table row = start();
+      Table row;
+      put(row, "vhost", name);
       put(row, "name", each.spec.name);
       if (kind == PolicyKind::plain) {
         Table fields = to_table(each.spec);
@@ -81,7 +82,8 @@ void export_vhost(Desk& desk, const SharedVhostRef& vhost, bool alone, Lists& in
   }
   for (const Limits::Named& each : desk.settings().list_vhost_limits()) {
     if (each.name != name) continue;
-    Table row = start();
+    Table row;
+    put(row, "vhost", name);
     put(row, "component", std::string("vhost-limits"));
     put(row, "name", std::string("limits"));
     put(row, "value", each.limits);
@@ -120,6 +122,11 @@ Outcome<void> import_access(Desk& desk, const DefinitionsDocument& document) {
     }
     if (auto put = access.put_user(std::move(spec)); !put) {
       return refused(fmt::format("user '{}'", each.name), put.error());
+    }
+  }
+  for (const auto& [user, limits] : document.user_limits) {
+    if (auto set = desk.settings().set_user_limits(user, limits); !set) {
+      return refused(fmt::format("limits of user '{}'", user), set.error());
     }
   }
   for (const auto& each : document.permissions) {

@@ -39,6 +39,7 @@ struct DefinitionsDocument {
   };
   std::vector<UserSpec> users;  // Without permissions.
   std::vector<Of<std::optional<VhostNotes>>> vhosts;
+  std::vector<std::pair<std::string, amqp::Table>> user_limits;
   std::vector<OfUser> permissions;
   std::vector<TopicOfUser> topic_permissions;
   std::vector<Policy> policies;

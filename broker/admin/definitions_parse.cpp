@@ -180,7 +180,13 @@ Outcome<DefinitionsDocument> parse_definitions(const Table& body, std::string_vi
     }
   };
   if (vhost.empty()) {
-    each("users", [&](Entry& entry) { out.users.push_back(read_user(entry)); });
+    each("users", [&](Entry& entry) {
+      out.users.push_back(read_user(entry));
+      if (entry.table().find("limits") == nullptr) return;
+      Table limits = entry.object("limits");
+      if (std::string fault = limits_fault(LimitScope::user, limits); !fault.empty()) entry.wrong(fault);
+      if (!limits.empty()) out.user_limits.emplace_back(out.users.back().name, std::move(limits));
+    });
     each("vhosts", [&](Entry& entry) { out.vhosts.push_back(read_vhost(entry)); });
     each("permissions", [&](Entry& entry) {
       out.permissions.push_back(

@@ -107,6 +107,13 @@ Outcome<Answer> each_connection(Desk& desk, const Request& request, Visit visit)
   return listing(std::move(rows));
 }
 
+// active: the tag of the one that is, where one is at a time; else empty.
+void put_activity(Table& row, const ConsumerInfo& consumer, const std::string& active) {
+  const bool is_active = active.empty() || active == consumer.options.tag;
+  put(row, "active", is_active);
+  put(row, "activity_status", std::string(is_active ? "up" : "waiting"));
+}
+
 }  // namespace
 
 // --- queues ---
@@ -144,7 +151,10 @@ Outcome<Answer> get_queue(Desk& desk, const Request& request) {
   for (const ConnectionState& connection : *connections) {
     for (const ChannelInfo& channel : connection.info.channels) {
       for (const ConsumerInfo& consumer : channel.consumers) {
-        if (consumer.queue == entry) consumers.emplace_back(consumer_row(desk, connection, channel, consumer));
+        if (consumer.queue != entry) continue;
+        Table each = consumer_row(desk, connection, channel, consumer);
+        put_activity(each, consumer, rows->front().single_active);
+        consumers.emplace_back(std::move(each));
       }
     }
   }
@@ -290,7 +300,10 @@ Outcome<Answer> get_channel(Desk& desk, const Request& request) {
       Table row = channel_row(desk, each, channel);
       FieldArray consumers;
       for (const ConsumerInfo& consumer : channel.consumers) {
-        consumers.emplace_back(consumer_row(desk, each, channel, consumer));
+        Table one = consumer_row(desk, each, channel, consumer);
+        const auto queue = desk.survey().queues({consumer.queue});
+        put_activity(one, consumer, queue && !queue->empty() ? queue->front().single_active : std::string());
+        consumers.emplace_back(std::move(one));
       }
       put(row, "consumer_details", std::move(consumers));
       rows.emplace_back(std::move(row));
@@ -328,10 +341,7 @@ Outcome<Answer> list_consumers(Desk& desk, const Request& request) {
     for (const ChannelInfo& channel : each.info.channels) {
       for (const ConsumerInfo& consumer : channel.consumers) {
         Table row = consumer_row(desk, each, channel, consumer);
-        const std::string& tag = active[consumer.queue.get()];
-        const bool is_active = tag.empty() || tag == consumer.options.tag;
-        put(row, "active", is_active);
-        put(row, "activity_status", std::string(is_active ? "up" : "waiting"));
+        put_activity(row, consumer, active[consumer.queue.get()]);
         rows.emplace_back(std::move(row));
       }
     }

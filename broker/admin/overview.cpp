@@ -65,6 +65,40 @@ FieldArray listeners_of(Desk& desk) {
   return rows;
 }
 
+constexpr std::pair<const char*, const char*> known_exchange_types[] = {
+    {"direct", "AMQP direct exchange, as per the AMQP specification"},
+    {"fanout", "AMQP fanout exchange, as per the AMQP specification"},
+    {"topic", "AMQP topic exchange, as per the AMQP specification"},
+    {"headers", "AMQP headers exchange, as per the AMQP specification"},
+    {"x-consistent-hash", "Consistent Hashing Exchange"},
+    {"x-random", "To one of its queues, at random"},
+    {"x-delayed-message", "Holds each message for its x-delay, then routes as x-delayed-type says"}};
+
+FieldArray rows_of_exchange_types() {
+  FieldArray rows;
+  for (const auto& [name, description] : known_exchange_types) {
+    Table row;
+    put(row, "name", std::string(name));
+    put(row, "description", std::string(description));
+    put(row, "enabled", true);
+    rows.emplace_back(std::move(row));
+  }
+  return rows;
+}
+
+FieldArray rows_of_mechanisms(Desk& desk) {
+  FieldArray rows;
+  const BrokerConfig& config = desk.shared().config();
+  for (const std::string& name : (config.tls ? config.tls_session : config.session).amqp.mechanisms) {
+    Table row;
+    put(row, "name", name);
+    put(row, "description", std::string(name == "EXTERNAL" ? "By the client's certificate" : "By user and password"));
+    put(row, "enabled", true);
+    rows.emplace_back(std::move(row));
+  }
+  return rows;
+}
+
 Table node_row(Desk& desk) {
   const DeskConfig& config = desk.config();
   const Alarms& alarms = *desk.shared().config().alarms;
@@ -82,7 +116,8 @@ Table node_row(Desk& desk) {
   put(row, "fd_used", count(machine.open_files));
   put(row, "fd_total", count(machine.most_files));
   put(row, "sockets_used", count(machine.sockets));
-  put(row, "sockets_total", count(machine.most_files));
+  const std::uint64_t most = desk.shared().config().connection_max;
+  put(row, "sockets_total", count(most > 0 ? most : machine.most_files));
   put(row, "mem_used", count(config.resident ? config.resident() : 0));
   put(row, "mem_limit", count(config.memory_limit));
   put(row, "mem_alarm", alarms.raised(Alarm::memory));
@@ -92,7 +127,10 @@ Table node_row(Desk& desk) {
   put(row, "rates_mode", std::string("basic"));
   put(row, "db_dir", config.data_dir);
   put(row, "log_files", FieldArray{FieldValue("stderr")});
-  put(row, "exchange_types", FieldArray{});
+  put(row, "exchange_types", rows_of_exchange_types());
+  put(row, "auth_mechanisms", rows_of_mechanisms(desk));
+  put(row, "contexts", FieldArray{});
+  put(row, "cluster_links", FieldArray{});
   put(row, "enabled_plugins", FieldArray{});
   put(row, "applications", FieldArray{});
   return row;
@@ -104,11 +142,27 @@ Outcome<Answer> fine() {
   return answer(std::move(row));
 }
 
+// And what is.
+template <class T>
+Outcome<Answer> fine(const char* what, T value) {
+  Table row;
+  put(row, "status", std::string("ok"));
+  put(row, what, std::move(value));
+  return answer(std::move(row));
+}
+
 Answer failed(std::string reason) {
   Table row;
   put(row, "status", std::string("failed"));
   put(row, "reason", std::move(reason));
   return {.status = 503, .body = std::move(row)};
+}
+
+// What was looked for, and what there is.
+void say_missing(Answer& into, const std::string& wanted, const char* what, FieldArray there) {
+  auto& row = std::get<Table>(into.body.value);
+  put(row, "missing", wanted);
+  put(row, what, std::move(there));
 }
 
 }  // namespace
@@ -139,15 +193,7 @@ Outcome<Answer> overview(Desk& desk, const Request& request) {
   put(row, "erlang_full_version", std::string());
   put(row, "disable_stats", false);
   put(row, "enable_queue_totals", false);
-  FieldArray types;
-  for (const char* type :
-       {"direct", "fanout", "topic", "headers", "x-consistent-hash", "x-random", "x-delayed-message"}) {
-    Table each;
-    put(each, "name", std::string(type));
-    put(each, "enabled", true);
-    types.emplace_back(std::move(each));
-  }
-  put(row, "exchange_types", std::move(types));
+  put(row, "exchange_types", rows_of_exchange_types());
   put(objects, "channels", count(totals->open_channels));
   put(objects, "connections", count(totals->connections));
   put(objects, "consumers", count(consumers));
@@ -210,9 +256,9 @@ Outcome<Answer> whoami(Desk&, const Request& request) {
 
 Outcome<Answer> auth(Desk&, const Request&) {
   Table row;
-  put(row, "oauth_enabled", false);
-  put(row, "oauth_client_id", std::string());
-  put(row, "oauth_provider_url", std::string());
+  put(row, "enable_uaa", false);
+  put(row, "uaa_client_id", std::string());
+  put(row, "uaa_location", std::string());
   return answer(std::move(row));
 }
 
@@ -270,14 +316,18 @@ Outcome<Answer> check_virtual_hosts(Desk& desk, const Request&) {
 
 // One node without mirrors or quorums: nothing that could be critical to others.
 Outcome<Answer> check_fine(Desk&, const Request&) {
-  return fine();
+  return fine("reason", std::string("single node cluster"));
 }
 
 Outcome<Answer> check_port(Desk& desk, const Request& request) {
   for (const DeskConfig::Listener& each : desk.listeners()) {
-    if (std::to_string(each.address.port) == request.part(0)) return fine();
+    if (std::to_string(each.address.port) == request.part(0)) return fine("port", count(each.address.port));
   }
-  return failed(fmt::format("there is no listener on port {}", request.part(0)));
+  Answer answer = failed(fmt::format("there is no listener on port {}", request.part(0)));
+  FieldArray ports;
+  for (const DeskConfig::Listener& each : desk.listeners()) ports.emplace_back(count(each.address.port));
+  say_missing(answer, request.part(0), "ports", std::move(ports));
+  return answer;
 }
 
 Outcome<Answer> check_protocol(Desk& desk, const Request& request) {
@@ -285,9 +335,13 @@ Outcome<Answer> check_protocol(Desk& desk, const Request& request) {
   if (wanted == "amqp091" || wanted == "amqp0.9.1" || wanted == "amqp0-9-1") wanted = "amqp";
   if (wanted == "management") wanted = "http";
   for (const DeskConfig::Listener& each : desk.listeners()) {
-    if (each.protocol == wanted) return fine();
+    if (each.protocol == wanted) return fine("protocol", request.part(0));
   }
-  return failed(fmt::format("there is no listener for protocol {}", request.part(0)));
+  Answer answer = failed(fmt::format("there is no listener for protocol {}", request.part(0)));
+  FieldArray protocols;
+  for (const DeskConfig::Listener& each : desk.listeners()) protocols.emplace_back(std::string(each.protocol));
+  say_missing(answer, request.part(0), "protocols", std::move(protocols));
+  return answer;
 }
 
 }  // namespace handlers

@@ -78,14 +78,22 @@ void sort_by(FieldArray& rows, const std::string& path, bool reverse) {
   rows = std::move(sorted);
 }
 
+tl::unexpected<Refusal> wrong_page(const char* error, std::string reason) {
+  return tl::unexpected<Refusal>(Refusal{400, error, std::move(reason)});
+}
+
 Outcome<std::size_t> number(const std::map<std::string, std::string>& query, const char* name, std::size_t otherwise) {
   const auto found = query.find(name);
   if (found == query.end()) return otherwise;
   std::size_t value = 0;
   const std::string& text = found->second;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc{} || end != text.data() + text.size() || value == 0) {
+  if (error != std::errc{} || end != text.data() + text.size()) {
     return bad_request(fmt::format("page and page_size are positive numbers, not '{}'", text));
+  }
+  if (value == 0) {
+    return wrong_page("invalid_pagination_parameters",
+                      fmt::format("page and page_size are positive numbers, not '{}'", text));
   }
   return value;
 }
@@ -157,14 +165,16 @@ Outcome<FieldValue> paged(FieldArray rows, const std::map<std::string, std::stri
   if (!page) return tl::unexpected(page.error());
   auto size = number(query, "page_size", 100);
   if (!size) return tl::unexpected(size.error());
-  if (*size > most_rows) return bad_request(fmt::format("page_size is at most {}", most_rows));
+  if (*size > most_rows) {
+    return wrong_page("invalid_pagination_parameters", fmt::format("page_size is at most {}", most_rows));
+  }
   const std::size_t total = rows.size();
   if (auto kept = keep_named(rows, of(query, "name"), of(query, "use_regex") == "true"); !kept) {
     return tl::unexpected(kept.error());
   }
   const std::size_t count = rows.size();
   const std::size_t last = std::max<std::size_t>(1, (count + *size - 1) / *size);
-  if (*page > last) return bad_request(fmt::format("page_out_of_range: there are {} pages", last));
+  if (*page > last) return wrong_page("page_out_of_range", fmt::format("there are {} pages", last));
   const auto first = rows.begin() + static_cast<std::ptrdiff_t>((*page - 1) * *size);
   FieldArray items(std::make_move_iterator(first),
                    std::make_move_iterator(rows.begin() + static_cast<std::ptrdiff_t>(std::min(count, *page * *size))));

@@ -163,6 +163,9 @@ const Known known_routes[] = {
     {"POST", "/api/wherry/dead-letters/{vhost}/discard", management, h::discard},
 };
 
+// The values that a body may hold grow with its size; a small one may have 100,000.
+constexpr std::size_t least_budget = 800'000;
+
 int hex(char c) {
   if (c >= '0' && c <= '9') return c - '0';
   if (c >= 'a' && c <= 'f') return c - 'a' + 10;
@@ -219,6 +222,11 @@ std::optional<std::vector<std::string>> matched(const std::vector<std::string>& 
 // A page's script asks for the password itself: without the challenge the browser does not open its own dialog for it.
 bool is_script(const HttpRequest& request) {
   return request.headers.contains("x-requested-with");
+}
+
+// RabbitMQ spells it otherwise here than for those who are logged in.
+tl::unexpected<Refusal> login_failed() {
+  return tl::unexpected<Refusal>(Refusal{401, "not_authorized", "Login failed"});
 }
 
 HttpAnswer refusal_text(const Refusal& refusal, const HttpRequest& request) {
@@ -283,7 +291,7 @@ Outcome<Caller> Routes::log_in(const HttpRequest& request, Level level) {
   if (header == request.headers.end() || header->second.size() < basic.size() ||
       !std::equal(basic.begin(), basic.end(), header->second.begin(),
                   [](char a, char b) { return a == std::tolower(static_cast<unsigned char>(b)); })) {
-    return not_authorised("Login failed");
+    return login_failed();
   }
   if (!throttle_.allows(request.peer)) {
     return tl::unexpected<Refusal>(Refusal{429, "too_many_requests", "too many failed logins: wait a minute"});
@@ -297,7 +305,7 @@ Outcome<Caller> Routes::log_in(const HttpRequest& request, Level level) {
   if (!user) {
     throttle_.failed(request.peer);
     log::warning("admin", "{}: login refused: {}", request.peer, user.error().message);
-    return not_authorised("Login failed");
+    return login_failed();
   }
   Caller caller = Caller::of(*user, request.peer);
   if (!caller.management()) return not_authorised("Not management user");
@@ -342,11 +350,21 @@ Outcome<Answer> Routes::dispatch(const HttpRequest& http) {
   request.headers = http.headers;
   if (mark < target.size()) request.query = query_of(target.substr(mark + 1));
   if (http.body.find_first_not_of(" \t\r\n") != std::string::npos) {
-    auto body = control::parse_object(http.body, most_bytes);
+    auto body = control::parse_object(http.body, std::max(http.body.size(), least_budget));
     if (!body) return bad_request(fmt::format("the body is no JSON object: {}", body.error().message));
     request.body = std::move(*body);
   }
-  return route->handler(desk_, request);
+  auto answered = route->handler(desk_, request);
+  // RabbitMQ's other word for it, where what is missing is not what the path names.
+  const bool makes = method == "PUT" || method == "POST";
+  if (!answered && answered.error().status == 404 && makes) answered.error().error = "not_found";
+  return answered;
+}
+
+std::optional<HttpAnswer> Routes::admit(const HttpRequest& request) {
+  auto caller = log_in(request, Level::management);
+  if (caller) return std::nullopt;
+  return refusal_text(caller.error(), request);
 }
 
 HttpAnswer Routes::answer(const HttpRequest& request) {

@@ -226,6 +226,8 @@ Table connection_row(Desk& desk, const ConnectionState& connection) {
     put(row, "ssl_protocol", connection.tls->protocol);
     put(row, "ssl_cipher", connection.tls->cipher);
     put(row, "peer_cert_subject", connection.tls->subject);
+  } else {
+    for (const char* name : {"ssl_protocol", "ssl_cipher", "peer_cert_subject"}) put(row, name, FieldValue());
   }
   put(row, "auth_mechanism", info.mechanism);
   put(row, "channels", count(info.channels.size()));

@@ -126,7 +126,7 @@ Outcome<Answer> post_task(Desk& desk, const Request& request) {
   if (!published) return refusal_of(published.error());
   if (!published->routed) {
     return tl::unexpected<Refusal>(
-        Refusal{404, "not_found", fmt::format("no queue takes it: there is no queue '{}'", routing_key)});
+        Refusal{404, "Object Not Found", fmt::format("no queue takes it: there is no queue '{}'", routing_key)});
   }
   if (!published->accepted) return unavailable("a queue is full and refused the task");
   if (!published->duplicate) desk.tasks().sent(vhost, sent_event(task, exchange.empty() ? routing_key : "", now));

@@ -15,7 +15,7 @@ constexpr std::size_t most_messages_at_once = 10'000;
 // Besides the permission on a name one has to be let into its virtual host.
 Outcome<void> allowed(Desk& desk, const Request& request, Access access, std::string_view kind, std::string_view name) {
   const std::string& vhost = request.part(0);
-  if (!desk.shared().find_vhost(vhost)) return not_found();
+  if (!desk.shared().find_vhost(vhost)) return not_found("vhost_not_found");
   if (!request.caller.may_open(vhost)) return not_authorised("User not authorised to access virtual host");
   return request.caller.check(access, kind, vhost, name);
 }
@@ -241,8 +241,7 @@ Outcome<Answer> put_exchange(Desk& desk, const Request& request) {
   }
   ExchangeSpec spec;
   spec.name = name;
-  spec.type = text_of(request.body, "type");
-  if (spec.type.empty()) return bad_request("key_missing: type, for instance direct, fanout, topic or headers");
+  spec.type = text_of(request.body, "type", "direct");
   spec.durable = flag_of(request.body, "durable", true);
   spec.auto_delete = flag_of(request.body, "auto_delete");
   spec.internal = flag_of(request.body, "internal");
@@ -296,6 +295,10 @@ Outcome<Answer> publish(Desk& desk, const Request& request) {
     return not_authorised(fmt::format("access to topic '{}' in exchange '{}' refused", *key, name));
   }
   auto published = desk.operations().publish(request.part(0), name, *key, *properties, body);
+  // What a client would have been told; here it is the request that is wrong, not its path.
+  if (!published && published.error().code == amqp::ReplyCode::not_found) {
+    return bad_request(fmt::format("404 NOT_FOUND - {}", published.error().explanation));
+  }
   if (!published) return refusal_of(published.error());
   if (!published->accepted) return unavailable("a queue is full and refused the message");
   Table row;

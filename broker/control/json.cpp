@@ -1,6 +1,8 @@
 #include "broker/control/json.h"
 
 #include <limits>
+#include <map>
+#include <unordered_set>
 #include <vector>
 
 #include <fmt/format.h>
@@ -38,7 +40,7 @@ class Builder final : public nlohmann::json_sax<nlohmann::json> {
   bool binary(binary_t&) override { return no("no JSON"); }
   bool start_object(std::size_t) override { return open(Table{}); }
   bool key(string_t& name) override {
-    if (open_.back().get<Table>()->find(name) != nullptr) return no(fmt::format("'{}' is there twice", name));
+    if (is_there(name)) return no(fmt::format("'{}' is there twice", name));
     names_.push_back(std::move(name));
     return true;
   }
@@ -50,6 +52,17 @@ class Builder final : public nlohmann::json_sax<nlohmann::json> {
   }
 
  private:
+  // Of the innermost object. Looking through a large one for each of its names would take for ever.
+  bool is_there(const std::string& name) {
+    const Table& table = *open_.back().get<Table>();
+    if (table.entries().size() < large_object) return table.find(name) != nullptr;
+    auto& known = known_[open_.size()];
+    if (table.entries().size() == large_object || known.empty()) {
+      known.clear();
+      for (const auto& [each, value] : table.entries()) known.insert(each);
+    }
+    return !known.insert(name).second;
+  }
   bool no(std::string why) {
     if (fault_.empty()) fault_ = std::move(why);
     return false;
@@ -84,10 +97,13 @@ class Builder final : public nlohmann::json_sax<nlohmann::json> {
     return true;
   }
 
+  static constexpr std::size_t large_object = 64;
+
   std::size_t left_;
   FieldValue root_;
-  std::vector<FieldValue> open_;    // The innermost last.
-  std::vector<std::string> names_;  // Of values that have yet to come.
+  std::vector<FieldValue> open_;                                  // The innermost last.
+  std::vector<std::string> names_;                                // Of values that have yet to come.
+  std::map<std::size_t, std::unordered_set<std::string>> known_;  // Names of large objects, by how deep they are.
   std::string fault_;
 };
 

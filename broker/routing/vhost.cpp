@@ -259,6 +259,7 @@ struct Vhost::Impl {
   StringMap<ExchangeNode> exchanges;
   Policies policies;
   std::optional<std::uint64_t> max_queues;
+  std::shared_ptr<Quota> all_queues = std::make_shared<Quota>();  // Of the broker.
   TopologyJournal* journal = nullptr;
 };
 
@@ -367,12 +368,19 @@ AmqpResult<Vhost::Declared> Vhost::declare_queue(const QueueSpec& wanted, Connec
                   fmt::format("cannot declare queue '{}': queue limit in vhost '{}' ({}) is reached", spec.name,
                               impl_->name, *impl_->max_queues));
   }
+  Taken counted = Taken::from(impl_->all_queues, *impl_->all_queues);
+  if (!counted) {
+    return refuse(ReplyCode::precondition_failed,
+                  fmt::format("cannot declare queue '{}': queue limit in node ({}) is reached: raise queue_max",
+                              spec.name, impl_->all_queues->limit()));
+  }
   if (auto fit = check_queue_arguments_of_type(spec, server_named, resource); !fit) return tl::unexpected(fit.error());
   if (auto fit = check_queue_arguments(spec, resource); !fit) return tl::unexpected(fit.error());
   const bool durable = spec.durable;
   const std::uint64_t id = durable && impl_->journal ? impl_->journal->next_queue_id()
                                                      : next_queue_id.fetch_add(1, std::memory_order_relaxed);
   QueueEntryRef entry = impl_->add_queue(std::move(spec), durable ? id : id | not_durable, owner, home);
+  entry->counted = std::move(counted);
   if (durable) entry->recorded_at = impl_->record(true, entry);
   return Declared{entry, true};
 }
@@ -382,7 +390,9 @@ AmqpResult<QueueEntryRef> Vhost::restore_queue(const QueueSpec& spec, std::uint6
   std::string resource = impl_->queue_resource(spec.name);
   if (impl_->queue(spec.name)) return refuse(ReplyCode::precondition_failed, resource + " is there twice");
   if (auto fit = check_queue_arguments(spec, resource); !fit) return tl::unexpected(fit.error());
-  return impl_->add_queue(spec, id, 0, home);
+  QueueEntryRef entry = impl_->add_queue(spec, id, 0, home);
+  entry->counted = Taken::anyway(impl_->all_queues, *impl_->all_queues);
+  return entry;
 }
 
 AmqpResult<QueueEntryRef> Vhost::find_queue(std::string_view queue, ConnectionId connection) const {
@@ -399,6 +409,10 @@ QueueEntryRef Vhost::look_up(std::string_view queue) const {
   return node ? node->entry : nullptr;
 }
 
+void Vhost::count_queues_in(std::shared_ptr<Quota> all) {
+  impl_->all_queues = std::move(all);
+}
+
 void Vhost::set_max_queues(std::optional<std::uint64_t> limit) {
   impl_->max_queues = limit;
 }
@@ -409,6 +423,7 @@ void Vhost::remove_queue(const QueueEntryRef& queue) {
   WHERRY_ASSERT(found != impl_->queues.end() && found->second.entry == queue);
   if (found->second.bound) impl_->remove_inbound(*found->second.bound);
   impl_->queues.erase(found);
+  queue->counted = {};
   impl_->changed();
   if (queue->spec.durable) impl_->record(false, queue);
 }

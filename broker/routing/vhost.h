@@ -14,6 +14,7 @@
 
 #include "base/result.h"
 #include "broker/routing/policies.h"
+#include "broker/routing/quota.h"
 #include "protocol/amqp/constants.h"
 #include "protocol/amqp/table.h"
 
@@ -49,6 +50,7 @@ struct QueueEntry {
   // The journal's number of its declaration, 0 when that is known to be kept: until then nobody may hear of it.
   std::atomic<std::uint64_t> recorded_at{0};
   void* at_home = nullptr;  // Its home's own, for its shard alone: saves it a look-up for each message.
+  Taken counted;            // Among all queues of the broker.
 };
 using QueueEntryRef = std::shared_ptr<QueueEntry>;
 
@@ -116,6 +118,8 @@ class Vhost {
   QueueEntryRef look_up(std::string_view queue) const;
   // How many queues there may be; what is there stays. Nothing: no limit.
   void set_max_queues(std::optional<std::uint64_t> limit);
+  // Queues are counted there from now on, with those of other virtual hosts: one above its limit is refused with 406.
+  void count_queues_in(std::shared_ptr<Quota> all);
   // Takes the queue and its bindings away (auto-delete exchanges may follow) and marks it deleted. Idempotent.
   void remove_queue(const QueueEntryRef& queue);
 

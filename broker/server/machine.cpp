@@ -8,6 +8,7 @@
 
 #include <fmt/format.h>
 #include <malloc.h>
+#include <sys/resource.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
@@ -100,6 +101,13 @@ bool give_back_memory(std::uint64_t resident) {
   static_cast<void>(resident);
   return false;
 #endif
+}
+
+std::uint64_t most_connections() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return 900;
+  const std::uint64_t files = limit.rlim_cur;
+  return std::max<std::uint64_t>(files > 200 ? (files - 100) * 9 / 10 : files / 2, 1);
 }
 
 std::string host_name() {

@@ -33,6 +33,7 @@ admin::AdministrationConfig administration_of(const Plan& plan, const std::files
   config.console = plan.console;
   config.metrics = plan.metrics;
   config.metrics_https = plan.metrics_https;
+  config.http = plan.http;
   config.desk.node = "wherry@" + host_name();
   config.desk.version = WHERRY_VERSION;
   config.desk.data_dir = data_dir.string();

@@ -114,6 +114,23 @@ Result<void> read_listeners(const Options& options, const BrokerSettings& settin
   return {};
 }
 
+// What one client, and all of them together, may take: docs/limits.md.
+void take_limits(const BrokerSettings& settings, Plan& plan) {
+  BrokerConfig& broker = plan.broker;
+  SessionConfig& session = broker.session;
+  session.amqp.max_message_size = settings.max_message_size;
+  session.amqp.handshake_timeout = settings.handshake_timeout;
+  session.most_unacked_bytes = settings.unacked_max > 0 ? settings.unacked_max : UINT64_MAX;
+  broker.connection_max = session.connection_max = settings.connection_max.value_or(most_connections());
+  broker.queue_max = settings.queue_max;
+  plan.http.connections = settings.http.connection_max;
+  plan.http.head_bytes = settings.http.max_head_size;
+  plan.http.body_bytes = settings.http.max_body_size;
+  plan.http.head = settings.http.head_timeout;
+  plan.http.progress = settings.http.body_timeout;
+  plan.http.idle = settings.http.idle_timeout;
+}
+
 // What the listeners for TLS need: the files, which have to be there when the broker starts.
 Result<void> open_tls(const TlsSettings& settings, Plan& plan) {
   if (!plan.amqps && !plan.management_https && !plan.metrics_https) return {};
@@ -240,7 +257,7 @@ Result<Plan> make_plan(const Options& options, BrokerSettings settings) {
   broker.settings = std::move(settings.policies);
   broker.session.amqp.properties = server_properties(settings.product);
   broker.session.amqp.tuning = {settings.channel_max, settings.frame_max, settings.heartbeat_s};
-  broker.session.amqp.max_message_size = settings.max_message_size;
+  take_limits(settings, plan);
   if (auto opened = open_tls(settings.tls, plan); !opened) return tl::unexpected(opened.error());
   broker.durability = to_durability(settings.durability);
   broker.consumer_timeout_ms = static_cast<std::uint64_t>(settings.consumer_timeout.count());

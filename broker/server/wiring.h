@@ -9,6 +9,7 @@
 #include "broker/server/resource_watch.h"
 #include "broker/settings/broker_settings.h"
 #include "broker/shard/broker.h"
+#include "net/http.h"
 
 namespace wherry::broker {
 
@@ -27,6 +28,7 @@ struct Plan {
   log::Format log_format = log::Format::text;
   unsigned shards = 1;
   BrokerConfig broker;
+  net::HttpLimits http;
   WatchConfig watch;
   TaskSettings tasks;
 };

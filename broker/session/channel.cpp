@@ -71,6 +71,7 @@ void Channel::end(Departures& into) {
   if (transaction_) unsettled_.put_back(std::exchange(transaction_, nullptr)->abandon());
   for (auto& [tag, subscription] : subscriptions_) into.add(subscription->queue, subscription->number);
   for (Unsettled::Entry& entry : unsettled_.take_all()) into.add(std::move(entry));
+  gave_back(unacked_bytes_);
 }
 
 ChannelInfo Channel::info() const {
@@ -154,16 +155,19 @@ bool Channel::deliver(Subscription& to, const Delivery& delivery) {
   // A channel that is closing takes nothing more: what another one gave back must not be lost in it.
   if (!to.started || !session_.connection().is_open(number_)) return false;
   const bool window_open = session_.window_open();
-  const bool room = window_open && (to.no_ack || !full());
+  const bool acks_enough = to.no_ack || session_.takes_unacked();
+  const bool room = window_open && acks_enough && (to.no_ack || !full());
   if (!room) {
     if (!to.parked) {
       to.parked = true;
       parked_.push_back(&to);
     }
-    if (!window_open) wait_for_window();
+    if (!window_open || !acks_enough) wait_for_window();
     return false;
   }
-  const std::uint64_t tag = to.no_ack ? unsettled_.pass() : unsettled_.add(to.queue, to.number, delivery.id());
+  const std::uint64_t bytes = delivery.message->body().size();
+  const std::uint64_t tag = to.no_ack ? unsettled_.pass() : unsettled_.add(to.queue, to.number, delivery.id(), bytes);
+  if (!to.no_ack) took(bytes);
   amqp::BasicDeliver method;
   method.consumer_tag = to.tag;
   method.delivery_tag = tag;
@@ -181,6 +185,16 @@ bool Channel::deliver(Subscription& to, const Delivery& delivery) {
   return true;
 }
 
+void Channel::took(std::uint64_t bytes) {
+  unacked_bytes_ += bytes;
+  session_.unacked(bytes);
+}
+
+void Channel::gave_back(std::uint64_t bytes) {
+  unacked_bytes_ -= bytes;
+  session_.settled(bytes);
+}
+
 void Channel::wait_for_window() {
   if (std::exchange(waits_for_window_, true)) return;
   session_.wait_for_window(*this);
@@ -196,7 +210,9 @@ void Channel::resume_parked() {
   for (std::size_t left = parked_.size(); left > 0 && !parked_.empty(); --left) {
     Subscription* next = parked_.front();
     if (!session_.window_open()) return wait_for_window();
-    if (!next->no_ack && full()) {
+    const bool acks_enough = next->no_ack || session_.takes_unacked();
+    if (!acks_enough) wait_for_window();
+    if (!acks_enough || (!next->no_ack && full())) {
       // Others may take without ack; this one keeps its turn.
       parked_.pop_front();
       parked_.push_back(next);

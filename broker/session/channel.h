@@ -84,6 +84,9 @@ class Channel {
   void tell_cancelled(const std::string& consumer_tag);
   void resume_parked();
   void wait_for_window();
+  // Deliveries that wait for an ack: so many bytes more, and less.
+  void took(std::uint64_t bytes);
+  void gave_back(std::uint64_t bytes);
   bool full() const {
     return prefetch_ > 0 && unsettled_.consumed() + (transaction_ ? transaction_->consumed() : 0) >= prefetch_;
   }
@@ -211,6 +214,7 @@ class Channel {
   std::deque<Subscription*> parked_;  // Refused a delivery for want of room; asked again in this order.
   bool waits_for_window_ = false;
   Unsettled unsettled_;
+  std::uint64_t unacked_bytes_ = 0;         // Of what is unsettled, and of what a transaction settles.
   std::vector<Unsettled::Entry> settling_;  // For settle() alone.
   std::uint32_t prefetch_ = 0;              // The channel's (global=true); 0 = none.
   std::uint32_t consumer_prefetch_ = 0;     // Each consumer's (global=false).

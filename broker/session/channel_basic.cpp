@@ -366,6 +366,14 @@ void Channel::on(const amqp::BasicGet& method) {
                                    {},
                                    false});
   }
+  if (!method.no_ack && !session_.takes_unacked()) {
+    return refuse<amqp::BasicGet>({ReplyCode::precondition_failed,
+                                   fmt::format("deliveries of {} bytes and more on this connection wait for an ack, "
+                                               "the most there may be (unacked_max): acknowledge them first",
+                                               session_.most_unacked()),
+                                   {},
+                                   false});
+  }
   auto reply = [this, queue = *found, no_ack = method.no_ack](std::optional<Host::Got> got) {
     if (!got) {
       ++counts_.got_empty;
@@ -374,7 +382,9 @@ void Channel::on(const amqp::BasicGet& method) {
     ++(no_ack ? counts_.got_no_ack : counts_.got);
     if (got->delivery.redelivered) ++counts_.redelivered;
     const MessageRef& message = got->delivery.message;
-    const std::uint64_t tag = no_ack ? unsettled_.pass() : unsettled_.add(queue, 0, got->delivery.id());
+    const std::uint64_t bytes = message->body().size();
+    const std::uint64_t tag = no_ack ? unsettled_.pass() : unsettled_.add(queue, 0, got->delivery.id(), bytes);
+    if (!no_ack) took(bytes);
     amqp::BasicGetOk method_out{tag, got->delivery.redelivered, message->exchange(), message->routing_key(),
                                 got->remaining};
     // RabbitMQ says so to get at the first delivery already, to consumers only from the second on.
@@ -395,6 +405,7 @@ void Channel::settle(std::uint64_t tag, bool multiple, Settlement how) {
   }
   if (how == Settlement::ack) counts_.acked += settling_.size();
   if (transaction_) return transaction_->hold(how, std::move(settling_));
+  gave_back(bytes_of(settling_));
   // Those that the channel's prefetch made wait come first, before the queue gives the room to whoever is next there.
   resume_parked();
   broker::settle_all(session_.host(), settling_, how);
@@ -414,7 +425,9 @@ void Channel::on(const amqp::BasicReject& method) {
 }
 
 void Channel::recover() {
-  broker::settle_all(session_.host(), unsettled_.take_all(), Settlement::requeue);
+  const std::vector<Unsettled::Entry> all = unsettled_.take_all();
+  gave_back(bytes_of(all));
+  broker::settle_all(session_.host(), all, Settlement::requeue);
   resume_parked();
 }
 

@@ -17,9 +17,9 @@
 
 #include "broker/auth/user_directory.h"
 #include "broker/queueing/queue.h"
+#include "broker/routing/quota.h"
 #include "broker/session/counts.h"
 #include "broker/session/publisher_gate.h"
-#include "broker/session/quota.h"
 #include "broker/session/shared_vhost.h"
 
 namespace wherry::broker {

@@ -59,6 +59,10 @@ void Session::on_time(Monotonic now) {
 void Session::on_writable() {
   check_unread();
   if (std::exchange(drowning_, false)) want_input();
+  wake_waiting();
+}
+
+void Session::wake_waiting() {
   // Those that wait now once: a channel that fills the window again goes to the end of the line.
   for (std::size_t left = waiting_for_window_.size(); left > 0 && window_open(); --left) {
     Channel* channel = waiting_for_window_.front();
@@ -77,6 +81,10 @@ void Session::on_turn_end() {
   now.swap(confirming_);
   for (Channel* channel : now) channel->flush_confirms();
   retired_.clear();
+  if (std::exchange(acked_again_, false)) {
+    wake_waiting();
+    owner_.on_output();
+  }
 }
 
 void Session::on_gate_changed() {
@@ -158,6 +166,15 @@ bool Session::takes_replies() {
                  peer_.address, config_.unread_replies_bytes);
   }
   return false;
+}
+
+// At the turn's end: what gave way may be anywhere inside a channel.
+void Session::settled(std::uint64_t bytes) {
+  const bool was_full = !takes_unacked();
+  unacked_ -= bytes;
+  if (!was_full || !takes_unacked() || acked_again_) return;
+  acked_again_ = true;
+  owner_.at_turn_end();
 }
 
 void Session::own(const QueueEntryRef& exclusive_queue) {
@@ -298,6 +315,11 @@ AmqpResult<void> Session::on_open(std::string_view virtual_host, const amqp::Tun
     return tl::unexpected<amqp::AmqpError>(
         amqp::AmqpError{ReplyCode::not_allowed, std::move(text), amqp::ConnectionOpen::id, true});
   };
+  if (peer_.one_too_many) {
+    log::warning("session", "{}: user '{}': {} connections are the most there may be (connection_max)", peer_.address,
+                 user_->name(), config_.connection_max);
+    return refuse(fmt::format("connection refused: node connection limit ({}) is reached", config_.connection_max));
+  }
   vhost_ = host_.find_vhost(virtual_host);
   if (!vhost_) {
     log::warning("session", "{}: user '{}' asked for vhost '{}', which does not exist", peer_.address, user_->name(),

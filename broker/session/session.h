@@ -32,6 +32,10 @@ struct SessionConfig {
   std::size_t unread_answers_bytes = 1u << 20;
   // Unsent bytes above which direct replies are dropped: nothing else could be done with them.
   std::size_t unread_replies_bytes = 64u << 20;
+  // Bytes of deliveries that wait for an ack above which no more are made to this connection's consumers.
+  std::uint64_t most_unacked_bytes = 256u << 20;
+  // For the text that tells a client that there are as many connections as may be.
+  std::uint64_t connection_max = 0;
 };
 
 class SessionOwner {
@@ -53,6 +57,7 @@ class Session final : public amqp::ServerEvents {
     std::string address;  // For logs.
     bool loopback = false;
     std::string certified = {};  // The user that its certificate names; empty: it has shown none that is good.
+    bool one_too_many = false;   // There are as many connections as may be: it is told so once it has logged in.
   };
   Session(const SessionConfig& config, Host& host, SessionOwner& owner, OutputBuffer& out, ConnectionId id, Peer peer,
           Monotonic now);
@@ -107,6 +112,11 @@ class Session final : public amqp::ServerEvents {
   // False: its client leaves too much unread for one more direct reply, which is dropped.
   bool takes_replies();
   void delivered(std::size_t bytes) { delivered_ += bytes; }  // Of what was written, this was no answer.
+  // Deliveries that wait for an ack, by the bytes of their bodies. One that is below the limit may go above it.
+  bool takes_unacked() const { return unacked_ < config_.most_unacked_bytes; }
+  std::uint64_t most_unacked() const { return config_.most_unacked_bytes; }
+  void unacked(std::uint64_t bytes) { unacked_ += bytes; }
+  void settled(std::uint64_t bytes);
   void touch() { owner_.on_output(); }
   void flush_confirms_of(Channel& channel);            // When the turn ends.
   void flush_confirms_when_durable(Channel& channel);  // When the store has come further.
@@ -114,7 +124,7 @@ class Session final : public amqp::ServerEvents {
   // What is written from here on is not sent before this change of the topology is kept; or before this queue is.
   void await_commit(std::uint64_t change);
   void await_commit(QueueEntry& queue);
-  // Channel::on_writable() when the window has opened, each channel in its turn.
+  // Channel::on_writable() when the window has opened, or enough was acknowledged, each channel in its turn.
   void wait_for_window(Channel& channel) { waiting_for_window_.push_back(&channel); }
 
   // Wraps the reply to a request of a channel: holds the input until it has come. What is returned tells whether there
@@ -148,6 +158,7 @@ class Session final : public amqp::ServerEvents {
   void on_update_secret(const amqp::ConnectionUpdateSecret& method);
   void answered();
   void want_input();
+  void wake_waiting();
   void meet_gate(std::uint16_t channel);
   void tell_alarm();
   void check_unread();
@@ -189,6 +200,8 @@ class Session final : public amqp::ServerEvents {
   bool ahead_ = false;             // Too many changes wait for the disk.
   bool shutting_down_ = false;     // Input is discarded but for the client's last word: it is not held any more.
   bool ending_ = false;            // The connection ends: its channels have given back what they had.
+  bool acked_again_ = false;       // Enough was acknowledged: those that wait for the window are to be woken.
+  std::uint64_t unacked_ = 0;      // Bytes of deliveries that wait for an ack.
   std::uint64_t output_from_ = 0;  // out_.total() when it was last nearly empty.
   std::size_t delivered_ = 0;      // Bytes of deliveries since.
   struct Uncommitted {

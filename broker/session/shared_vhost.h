@@ -11,8 +11,8 @@
 #include <shared_mutex>
 #include <utility>
 
+#include "broker/routing/quota.h"
 #include "broker/routing/vhost.h"
-#include "broker/session/quota.h"
 
 namespace wherry::broker {
 

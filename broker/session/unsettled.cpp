@@ -4,8 +4,9 @@
 
 namespace wherry::broker {
 
-std::uint64_t Unsettled::add(QueueEntryRef queue, ConsumerKey consumer, const DeliveryId& delivery) {
-  entries_.push_back({++last_tag_, std::move(queue), consumer, delivery.position, delivery.count, false});
+std::uint64_t Unsettled::add(QueueEntryRef queue, ConsumerKey consumer, const DeliveryId& delivery,
+                             std::uint64_t bytes) {
+  entries_.push_back({++last_tag_, std::move(queue), consumer, delivery.position, delivery.count, false, bytes});
   ++open_;
   if (consumer != 0) ++consumed_;
   return last_tag_;
@@ -88,6 +89,12 @@ void Unsettled::put_back(std::vector<Entry> entries) {
   }
   std::move(entries_.begin(), entries_.end(), std::back_inserter(merged));
   entries_ = std::move(merged);
+}
+
+std::uint64_t bytes_of(const std::vector<Unsettled::Entry>& entries) {
+  std::uint64_t bytes = 0;
+  for (const Unsettled::Entry& each : entries) bytes += each.bytes;
+  return bytes;
 }
 
 void settle_all(Host& host, const std::vector<Unsettled::Entry>& entries, Settlement how) {

@@ -23,6 +23,7 @@ class Unsettled {
     Position position = no_position;
     std::uint32_t count = 0;  // With the position: which delivery it is.
     bool settled = false;
+    std::uint64_t bytes = 0;  // Of its body.
 
     DeliveryId delivery() const { return {position, count}; }
     SettledDelivery settled_delivery() const { return {consumer, delivery()}; }
@@ -31,7 +32,7 @@ class Unsettled {
   std::uint64_t next_tag() const { return last_tag_ + 1; }
   // The tag of a delivery that nobody will settle.
   std::uint64_t pass() { return ++last_tag_; }
-  std::uint64_t add(QueueEntryRef queue, ConsumerKey consumer, const DeliveryId& delivery);
+  std::uint64_t add(QueueEntryRef queue, ConsumerKey consumer, const DeliveryId& delivery, std::uint64_t bytes = 0);
 
   // Takes the delivery with that tag, or with multiple all up to it, in the order of their tags. False when there is no
   // such delivery (with multiple and tag 0: never).
@@ -54,6 +55,9 @@ class Unsettled {
   std::size_t open_ = 0;
   std::size_t consumed_ = 0;
 };
+
+// Of their bodies, together.
+std::uint64_t bytes_of(const std::vector<Unsettled::Entry>& entries);
 
 // One call to the host for each queue, deliveries in the order given.
 void settle_all(Host& host, const std::vector<Unsettled::Entry>& entries, Settlement how);

@@ -129,6 +129,19 @@ StoreSettings read_store(yaml::Map map) {
   return out;
 }
 
+HttpSettings read_http(yaml::Map map) {
+  using std::chrono::milliseconds;
+  HttpSettings out;
+  map.get("connection_max", out.connection_max, 1, 1'000'000);
+  map.size("max_head_size", out.max_head_size, 1024, 1u << 20);
+  map.size("max_body_size", out.max_body_size, 0, 1u << 30);
+  for (auto [name, into] : {std::pair("head_timeout", &out.head_timeout), std::pair("body_timeout", &out.body_timeout),
+                            std::pair("idle_timeout", &out.idle_timeout)}) {
+    map.get(name, *into, milliseconds(1), milliseconds(std::chrono::hours(1)));
+  }
+  return out;
+}
+
 void read_tls(yaml::Map& root, BrokerSettings& out) {
   TlsSettings& tls = out.tls;
   yaml::Map map = root.map("tls");
@@ -190,6 +203,11 @@ BrokerSettings read_broker_settings(yaml::Document& document) {
   root.size("frame_max", frame_max, 4096, 0x7fffffff);
   out.frame_max = static_cast<std::uint32_t>(frame_max);
   root.get("channel_max", out.channel_max, 1, 65'535);
+  root.get("connection_max", out.connection_max, 1, 10'000'000);
+  root.get("queue_max", out.queue_max, 0, 1'000'000'000);
+  root.get("handshake_timeout", out.handshake_timeout, std::chrono::milliseconds(1),
+           std::chrono::milliseconds(std::chrono::hours(1)));
+  root.size("unacked_max", out.unacked_max, 0, 1ull << 40);
   root.size("max_message_size", out.max_message_size, 1, 1ull << 31);
   root.choice<DurabilitySetting>(
       "durability", out.durability,
@@ -198,6 +216,7 @@ BrokerSettings read_broker_settings(yaml::Document& document) {
   root.size("disk_free_limit", out.disk_free_limit, 0, 1ull << 60);
   root.get("disk_stall_warning", out.disk_stall_warning);
   root.get("consumer_timeout", out.consumer_timeout);
+  out.http = read_http(root.map("http"));
   out.store = read_store(root.map("store"));
   yaml::Map tasks = root.map("tasks");
   tasks.get("observe", out.tasks.observe);

@@ -83,6 +83,16 @@ struct TaskSettings {
   std::uint64_t most_bytes = std::uint64_t{64} << 20;  // Of memory that they take.
 };
 
+// What the listeners for HTTP (the management API, the metrics) allow; for each of them. See net/http.h.
+struct HttpSettings {
+  std::uint64_t connection_max = 1'000;
+  std::uint64_t max_head_size = 16u << 10;         // Bytes of request line and headers.
+  std::uint64_t max_body_size = 20u << 20;         // Bytes.
+  std::chrono::milliseconds head_timeout{10'000};  // For TLS' handshake, and for a request's headers.
+  std::chrono::milliseconds body_timeout{10'000};  // In which bodies and answers come further by 64 KiB, or end.
+  std::chrono::milliseconds idle_timeout{60'000};  // Between two requests.
+};
+
 // What clients are told in connection.start. None: Wherry, and its version.
 struct ProductSettings {
   std::optional<std::string> name = {};
@@ -100,17 +110,22 @@ struct BrokerSettings {
   std::optional<std::string> metrics_https = {};
   bool console = true;  // The web console, where the management API listens.
   TlsSettings tls = {};
-  std::optional<std::string> data_dir = {};      // None: see the server's default.
-  unsigned shards = 1;                           // Threads that serve connections and queues.
-  std::uint16_t heartbeat_s = 60;                // Offered to clients; 0 = none.
-  std::uint32_t frame_max = 131'072;             // Bytes of a whole frame.
-  std::uint16_t channel_max = 2047;              // Channels of a connection.
+  std::optional<std::string> data_dir = {};             // None: see the server's default.
+  unsigned shards = 1;                                  // Threads that serve connections and queues.
+  std::uint16_t heartbeat_s = 60;                       // Offered to clients; 0 = none.
+  std::uint32_t frame_max = 131'072;                    // Bytes of a whole frame.
+  std::uint16_t channel_max = 2047;                     // Channels of a connection.
+  std::optional<std::uint64_t> connection_max = {};     // At once; none: nine tenths of the open files there may be.
+  std::uint64_t queue_max = 1'000'000;                  // In all virtual hosts; 0: no limit.
+  std::chrono::milliseconds handshake_timeout{10'000};  // From a client's connect to its connection.open.
+  std::uint64_t unacked_max = 256u << 20;  // Bytes of a connection's deliveries that wait for an ack; 0: no limit.
   std::uint64_t max_message_size = 134'217'728;  // Bytes of one message's body.
   DurabilitySetting durability = DurabilitySetting::sync;
   MemoryMark memory_high_watermark = {};                // Resident memory above which publishers wait.
   std::uint64_t disk_free_limit = 50'000'000;           // Bytes free beside the data below which publishers wait.
   std::chrono::milliseconds disk_stall_warning{1'000};  // A sync that takes longer is logged; 0: never.
   std::chrono::milliseconds consumer_timeout{0};        // Unsettled deliveries come back after it; 0: never.
+  HttpSettings http = {};
   StoreSettings store = {};
   TaskSettings tasks = {};
   ProductSettings product = {};

@@ -10,7 +10,9 @@
 namespace wherry::broker {
 
 Shared::Shared(const BrokerConfig& config) : config_(config), users_(config.users) {
-  for (const std::string& name : config.vhosts) vhosts_.emplace(name, std::make_shared<SharedVhost>(name));
+  if (config.connection_max > 0) connections_->set_limit(config.connection_max);
+  if (config.queue_max > 0) queues_->set_limit(config.queue_max);
+  for (const std::string& name : config.vhosts) add_vhost(std::make_shared<SharedVhost>(name));
   if (config.users) {
     for (const std::string& user : config.users->names()) user_quotas_.emplace(user, std::make_shared<UserQuota>());
   }
@@ -33,6 +35,7 @@ std::vector<SharedVhostRef> Shared::vhosts() const {
 void Shared::add_vhost(SharedVhostRef vhost) {
   std::unique_lock lock(mutex_);
   const std::string& name = vhost->name();
+  vhost->write([this](Vhost& topology) { topology.count_queues_in(queues_); });
   vhosts_.emplace(name, std::move(vhost));
 }
 
@@ -117,7 +120,9 @@ Result<void> Broker::start(const std::optional<net::Address>& amqp, const std::o
     auto acceptor = net::Acceptor::listen(shared_.shards().front()->loop(), *amqps);
     if (!acceptor) return tl::unexpected(acceptor.error());
     tls_acceptor_ = std::move(*acceptor);
-    tls_acceptor_->start([this](int socket) { next_shard().adopt_tls(socket); });
+    tls_acceptor_->start([this](int socket) {
+      next_shard().adopt_tls(socket, Taken::from(shared_.connections_, *shared_.connections_));
+    });
   }
   for (const auto& shard : shared_.shards()) {
     threads_.emplace_back([&shard = *shard] { shard.run(); });
@@ -173,7 +178,7 @@ Shard& Broker::next_shard() {
 }
 
 void Broker::adopt(int socket) {
-  next_shard().adopt(socket);
+  next_shard().adopt(socket, Taken::from(shared_.connections_, *shared_.connections_));
 }
 
 std::optional<Monotonic> Broker::sync_began(unsigned shard) const {

@@ -46,6 +46,8 @@ struct BrokerConfig {
   // Of clients over TLS; null: there is no listener for them.
   net::TlsContextRef tls;
   SessionConfig tls_session;
+  std::uint64_t connection_max = 0;  // At once, over TLS or not; 0: no limit.
+  std::uint64_t queue_max = 0;       // In all virtual hosts; 0: no limit.
   std::vector<std::string> vhosts{"/"};
   std::shared_ptr<const Users> users;  // Of a first start: what was changed since is in the definitions.
   // One for each shard, opened by start(). Errors say what is wrong with what is on the disk.
@@ -110,6 +112,8 @@ class Shared {
   std::map<std::string, SharedVhostRef, std::less<>> vhosts_;
   std::map<std::string, UserQuotaRef, std::less<>> user_quotas_;
   Tap tap_;
+  const std::shared_ptr<Quota> connections_ = std::make_shared<Quota>();
+  const std::shared_ptr<Quota> queues_ = std::make_shared<Quota>();
   ReplyAddresses reply_addresses_;  // Channels that end with their shard still leave it.
   std::vector<std::unique_ptr<Shard>> shards_;
   std::atomic<bool> stopping_{false};

@@ -8,8 +8,9 @@ namespace wherry::broker {
 
 namespace {
 
-Session::Peer peer_of(const net::Stream& stream, bool by_common_name) {
+Session::Peer peer_of(const net::Stream& stream, bool by_common_name, bool one_too_many) {
   Session::Peer peer{stream.peer().text(), stream.peer().is_loopback()};
+  peer.one_too_many = one_too_many;
   const net::TlsPeer* tls = stream.tls();
   if (tls != nullptr && tls->verified) peer.certified = by_common_name ? tls->common_name : tls->subject;
   return peer;
@@ -17,12 +18,14 @@ Session::Peer peer_of(const net::Stream& stream, bool by_common_name) {
 
 }  // namespace
 
-Endpoint::Endpoint(Shard& shard, const SessionConfig& config, ConnectionId id, std::unique_ptr<net::Stream> stream)
+Endpoint::Endpoint(Shard& shard, const SessionConfig& config, ConnectionId id, std::unique_ptr<net::Stream> stream,
+                   Taken seat)
     : shard_(shard),
       stream_(std::move(stream)),
-      session_(config, shard, *this, stream_->out(), id, peer_of(*stream_, config.login_by_common_name),
+      session_(config, shard, *this, stream_->out(), id, peer_of(*stream_, config.login_by_common_name, !seat),
                shard.loop().now()),
-      timer_(shard.loop()) {
+      timer_(shard.loop()),
+      seat_(std::move(seat)) {
   set_timer();
 }
 
@@ -127,6 +130,12 @@ void Endpoint::look_for_hang_up() {
   if (over_ || !stream_->hung_up()) return;
   stream_->close();
   on_lost("closed by the peer while it was held");
+}
+
+Taken Endpoint::give_way() {
+  stream_->close();
+  on_lost("it has not logged in, and others want to: there are as many connections as may be (connection_max)");
+  return std::move(seat_);
 }
 
 void Endpoint::set_timer() {

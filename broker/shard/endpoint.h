@@ -14,7 +14,8 @@ class Shard;
 
 class Endpoint final : public net::StreamHandler, public SessionOwner {
  public:
-  Endpoint(Shard& shard, const SessionConfig& config, ConnectionId id, std::unique_ptr<net::Stream> stream);
+  // seat: of the connections there may be; empty: it is one too many.
+  Endpoint(Shard& shard, const SessionConfig& config, ConnectionId id, std::unique_ptr<net::Stream> stream, Taken seat);
   ~Endpoint();
 
   void start() { stream_->start(*this); }
@@ -29,6 +30,10 @@ class Endpoint final : public net::StreamHandler, public SessionOwner {
   void set_stalled(bool stalled);
   // Ends the connection when its client has closed the socket.
   void look_for_hang_up();
+  // Its client has not come through the handshake yet.
+  bool shakes() const { return !over_ && session_.vhost() == nullptr; }
+  // Ends the connection for another's sake, who gets its seat.
+  Taken give_way();
 
  private:
   std::size_t on_data(std::string_view bytes) override;
@@ -50,6 +55,7 @@ class Endpoint final : public net::StreamHandler, public SessionOwner {
   std::uint64_t received_ = 0;  // Bytes.
   std::uint64_t reads_ = 0;
   std::uint64_t writes_ = 0;
+  Taken seat_;
   bool over_ = false;
   bool stalled_ = false;
 };

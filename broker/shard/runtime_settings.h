@@ -15,7 +15,7 @@
 #include <vector>
 
 #include "broker/routing/configured_settings.h"
-#include "broker/session/quota.h"
+#include "broker/routing/quota.h"
 #include "broker/session/shared_vhost.h"
 
 namespace wherry::broker {

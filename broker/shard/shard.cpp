@@ -68,42 +68,75 @@ std::uint64_t Shard::now_ms() const {
 namespace {
 
 // Closed when nobody takes it any more: whoever has the other end is to see that.
-std::shared_ptr<int> held(int socket) {
-  return std::shared_ptr<int>(new int(socket), [](const int* descriptor) {
-    if (*descriptor >= 0) ::close(*descriptor);
-    delete descriptor;
-  });
-}
+struct Fresh {
+  Fresh(int descriptor, Taken taken) : socket(descriptor), seat(std::move(taken)) {}
+  Fresh(const Fresh&) = delete;
+  Fresh& operator=(const Fresh&) = delete;
+  ~Fresh() {
+    if (socket >= 0) ::close(socket);
+  }
+  int socket;
+  Taken seat;
+};
 
 }  // namespace
 
-void Shard::adopt(int socket) {
-  loop_.post([this, fresh = held(socket)] {
-    if (!all_closed_) serve(net::adopt(loop_, std::exchange(*fresh, -1)), shared_.config().session);
+void Shard::adopt(int socket, Taken seat) {
+  loop_.post([this, fresh = std::make_shared<Fresh>(socket, std::move(seat))] {
+    if (all_closed_) return;
+    if (!fresh->seat) fresh->seat = seat_of_oldest_handshake();
+    serve(net::adopt(loop_, std::exchange(fresh->socket, -1)), shared_.config().session, std::move(fresh->seat));
   });
 }
 
-void Shard::adopt_tls(int socket) {
-  loop_.post([this, fresh = held(socket)] {
+void Shard::adopt_tls(int socket, Taken seat) {
+  loop_.post([this, fresh = std::make_shared<Fresh>(socket, std::move(seat))] {
     if (all_closed_) return;
+    if (!fresh->seat) fresh->seat = seat_of_oldest_handshake();
     const BrokerConfig& config = shared_.config();
     const ConnectionId id = next_key();
-    shaking_[id] = net::accept_tls(loop_, std::exchange(*fresh, -1), config.tls, config.session.amqp.handshake_timeout,
-                                   [this, id](Result<std::unique_ptr<net::Stream>> stream) {
-                                     const auto over = shaking_.extract(id);
-                                     if (stream) return serve(*std::move(stream), shared_.config().tls_session);
-                                     log::info("broker", "a client did not come through the handshake: {}",
-                                               stream.error().message);
-                                   });
+    shaking_[id].seat = std::move(fresh->seat);
+    note_young(id);
+    auto handshake = net::accept_tls(
+        loop_, std::exchange(fresh->socket, -1), config.tls, config.session.amqp.handshake_timeout,
+        [this, id](Result<std::unique_ptr<net::Stream>> stream) {
+          auto over = shaking_.extract(id);
+          if (stream) return serve(*std::move(stream), shared_.config().tls_session, std::move(over.mapped().seat));
+          log::info("broker", "a client did not come through the handshake: {}", stream.error().message);
+        });
+    if (const auto found = shaking_.find(id); found != shaking_.end()) found->second.handshake = std::move(handshake);
   });
 }
 
-void Shard::serve(std::unique_ptr<net::Stream> stream, const SessionConfig& config) {
+void Shard::serve(std::unique_ptr<net::Stream> stream, const SessionConfig& config, Taken seat) {
   const ConnectionId id = next_key();
-  auto endpoint = std::make_unique<Endpoint>(*this, config, id, std::move(stream));
+  auto endpoint = std::make_unique<Endpoint>(*this, config, id, std::move(stream), std::move(seat));
   Endpoint& made = *endpoints_.emplace(id, std::move(endpoint)).first->second;
+  note_young(id);
   made.start();
   if (stalled_) made.set_stalled(true);
+}
+
+void Shard::note_young(ConnectionId id) {
+  while (!young_.empty() && !in_handshake(young_.front())) young_.pop_front();
+  young_.push_back(id);
+}
+
+bool Shard::in_handshake(ConnectionId id) const {
+  if (shaking_.contains(id)) return true;
+  const auto found = endpoints_.find(id);
+  return found != endpoints_.end() && found->second->shakes();
+}
+
+Taken Shard::seat_of_oldest_handshake() {
+  while (!young_.empty()) {
+    const ConnectionId id = young_.front();
+    young_.pop_front();
+    if (!in_handshake(id)) continue;
+    if (auto shaking = shaking_.extract(id)) return std::move(shaking.mapped().seat);
+    return endpoints_.find(id)->second->give_way();
+  }
+  return {};
 }
 
 void Shard::retire(ConnectionId id) {

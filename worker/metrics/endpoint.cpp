@@ -1,36 +1,54 @@
 #include "worker/metrics/endpoint.h"
 
-#include <cerrno>
-#include <cstring>
-#include <thread>
+#include <string_view>
 #include <utility>
 
-#include <fmt/format.h>
-#include <httplib.h>
-
+#include "net/http_server.h"
 #include "worker/metrics/process.h"
 
 namespace wherry::metrics {
 
 struct Endpoint::Impl {
-  httplib::Server server;
-  std::thread thread;
-  int port = 0;
+  std::unique_ptr<net::HttpServer> server;
+  std::uint16_t port = 0;
 };
 
 namespace {
 
-// A scraper or two, somebody who looks, and one who connects and says nothing.
-constexpr std::size_t most_at_once = 4;
+constexpr std::size_t answering_threads = 2;
+// A scraper or two, probes, somebody who looks, and those who connect and say nothing.
+constexpr std::size_t most_connections = 100;
 
-Exposition::Format format_for(const httplib::Request& request) {
-  const bool open = request.get_header_value("Accept").find("application/openmetrics-text") != std::string::npos;
+Exposition::Format format_for(const net::HttpRequest& request) {
+  const auto accept = request.headers.find("accept");
+  const bool open =
+      accept != request.headers.end() && accept->second.find("application/openmetrics-text") != std::string::npos;
   return open ? Exposition::Format::openmetrics : Exposition::Format::prometheus;
 }
 
-void answer(httplib::Response& response, int status, const std::string& line) {
-  response.status = status;
-  response.set_content(line + "\n", "text/plain; charset=utf-8");
+net::HttpAnswer line(int status, const std::string& text) {
+  return {status, "text/plain; charset=utf-8", text + "\n", {}};
+}
+
+net::HttpAnswer answer(const Endpoint::Probes& probes, const net::HttpRequest& request) {
+  const std::string_view path = std::string_view(request.target).substr(0, request.target.find('?'));
+  if (path != "/metrics" && path != "/healthz" && path != "/readyz") {
+    return line(404, "there are /metrics, /healthz and /readyz");
+  }
+  if (request.method != "GET" && request.method != "HEAD") return line(405, "this path takes GET");
+  if (path == "/healthz") {
+    const bool well = probes.lives();
+    return line(well ? 200 : 503, well ? "lives" : "the worker does not answer");
+  }
+  if (path == "/readyz") {
+    const auto why = probes.not_ready();
+    return line(why ? 503 : 200, why.value_or("ready"));
+  }
+  const Exposition::Format format = format_for(request);
+  auto text = probes.metrics(format);
+  if (!text) return line(503, "the worker does not answer");
+  write_process(*text);
+  return {200, std::string(Exposition::content_type(format)), text->finish(), {}};
 }
 
 }  // namespace
@@ -42,53 +60,24 @@ Endpoint::~Endpoint() {
 }
 
 Result<std::unique_ptr<Endpoint>> Endpoint::listen(const std::string& host, std::uint16_t port, Probes probes) {
+  net::HttpServer::Config config{.threads = answering_threads};
+  config.handler = [probes = std::move(probes)](const net::HttpRequest& request) { return answer(probes, request); };
+  config.limits.connections = most_connections;
+  config.limits.body_bytes = 0;
+  auto server = net::HttpServer::listen({host, port}, std::move(config));
+  if (!server) return fail("metrics: " + server.error().message);
   auto impl = std::make_unique<Impl>();
-  httplib::Server& server = impl->server;
-  server.new_task_queue = [] { return new httplib::ThreadPool(most_at_once); };
-  server.set_payload_max_length(0);
-  server.set_read_timeout(5);
-  server.set_keep_alive_max_count(1);  // A connection that is kept would keep a thread.
-  // Without the library's SO_REUSEPORT, with which a second worker would share the port without a word.
-  server.set_socket_options([](int file) {
-    const int yes = 1;
-    ::setsockopt(file, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
-  });
-  server.Get("/metrics", [metrics = probes.metrics](const httplib::Request& request, httplib::Response& response) {
-    const Exposition::Format format = format_for(request);
-    auto text = metrics(format);
-    if (!text) return answer(response, 503, "the worker does not answer");
-    write_process(*text);
-    response.set_content(text->finish(), std::string(Exposition::content_type(format)));
-  });
-  server.Get("/healthz", [lives = probes.lives](const httplib::Request&, httplib::Response& response) {
-    const bool well = lives();
-    answer(response, well ? 200 : 503, well ? "lives" : "the worker does not answer");
-  });
-  server.Get("/readyz", [not_ready = probes.not_ready](const httplib::Request&, httplib::Response& response) {
-    const auto why = not_ready();
-    answer(response, why ? 503 : 200, why.value_or("ready"));
-  });
-  errno = 0;
-  const int bound = port == 0 ? server.bind_to_any_port(host) : server.bind_to_port(host, port) ? port : -1;
-  if (bound <= 0) {
-    return fail(fmt::format("metrics: cannot listen on {}:{}: {}", host, port,
-                            errno != 0 ? std::strerror(errno) : "no such address"));
-  }
-  impl->port = bound;
-  impl->thread = std::thread([&server] { server.listen_after_bind(); });
-  // A stop before it runs would be overheard.
-  while (!server.is_running()) std::this_thread::yield();
+  impl->port = (*server)->address().port;
+  impl->server = std::move(*server);
   return std::unique_ptr<Endpoint>(new Endpoint(std::move(impl)));
 }
 
 std::uint16_t Endpoint::port() const {
-  return static_cast<std::uint16_t>(impl_->port);
+  return impl_->port;
 }
 
 void Endpoint::stop() {
-  if (!impl_->thread.joinable()) return;
-  impl_->server.stop();
-  impl_->thread.join();
+  impl_->server.reset();
 }
 
 }  // namespace wherry::metrics

@@ -1,5 +1,6 @@
 // Endpoint: where Prometheus reads the metrics, and a supervisor how the worker is. Plain HTTP/1.1, on threads of its
-// own: whatever reads slowly or sends nonsense there costs the worker's loop nothing.
+// own (net/http_server.h): who reads slowly there, sends nonsense or says nothing costs the worker's loop nothing, and
+// keeps nobody waiting. 100 connections at most.
 //
 //   GET /metrics   the text; in OpenMetrics when the client accepts that. 503 when the worker does not answer.
 //   GET /healthz   200 when its loop turns, else 503: to restart it.

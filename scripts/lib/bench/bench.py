@@ -20,18 +20,24 @@ from pathlib import Path
 
 sys.path.insert(1, str(Path(__file__).resolve().parents[1]))
 
+from crowds import Running, Scraper, declare_queues
 from peers import Peers, RabbitMQ, Wherry
 from processes import Failed
 from report import Results, picture, tables
 from tasks import Tasks, broker_version, celery_version, options_of
-from workloads import WORKLOADS, chosen
+from workloads import PERSISTENT, WORKLOADS, chosen
 
 # Between these lines of docs/performance.md stand the figures of a set; the picture is of the main one.
 BEGIN = {
     "main": "<!-- figures: scripts/bench --write-docs -->",
     "many": "<!-- figures: scripts/bench --set many --write-docs -->",
     "tasks": "<!-- figures: scripts/bench --set tasks --write-docs -->",
+    "abuse": "<!-- figures: scripts/bench --set abuse --write-docs -->",
+    "scrape": "<!-- figures: scripts/bench --set scrape --write-docs -->",
 }
+# About Wherry's own limits and figures.
+ALONE = ("abuse", "scrape")
+NORMAL_FLOW = f"latency --rate 1000 {PERSISTENT}"
 END = "<!-- end of figures -->"
 # Less of the bodies than this on disk, and a persistent message cannot have been there when it was confirmed.
 LEAST_WRITTEN = 0.5
@@ -58,7 +64,8 @@ class Bench:
         self.lines = open(out / "runs.jsonl", "w", encoding="utf-8")
         self.folder = Path(tempfile.mkdtemp(prefix="wherry-bench-", dir=self.arguments.data))
         peers = [] if self.arguments.no_rabbitmq else [RabbitMQ(self.folder / "rabbitmq")]
-        peers.append(Wherry(self.folder / "wherry", self.arguments.bin / "wherry-broker", self.arguments.config))
+        with_http = any(workload.set in ALONE for workload in self.workloads)
+        peers.append(Wherry(self.folder / "wherry", self.arguments.bin / "wherry-broker", self.arguments.config, with_http))
         self.peers = [peer.name for peer in peers]
         self.durability = {peer.name: peer.durability for peer in peers}
         self.filesystem = filesystem_of(self.folder)
@@ -152,6 +159,21 @@ class Bench:
 
     idle = churn = declares = one
 
+    def flow(self, peer):
+        (run,) = self.call(peer, f"{NORMAL_FLOW} --seconds {self.seconds} --drain 30")
+        return run
+
+    def crowd(self, workload, peer):
+        with Running(workload.arguments, peer, 20 if self.arguments.quick else 1):
+            run = self.flow(peer)
+        return {**run, **disk_sync(self.folder)}
+
+    def scrape(self, workload, peer):
+        declare_queues(peer.http_ports[0], 1_000 if self.arguments.quick else 50_000)
+        with Scraper(workload.arguments, peer.http_ports[1]) as scraper:
+            run = self.flow(peer)
+        return {**run, **scraper.figures(), **disk_sync(self.folder)}
+
     def with_tasks(self, workload, peer):
         return Tasks(options_of(workload), peer, self.arguments.top, self.arguments.bin, self.folder)
 
@@ -209,7 +231,7 @@ class Bench:
             ("fill_per_s", "filled/s"), ("memory_grown_mib", "MiB more"), ("drain_per_s", "drained/s"),
             ("memory_kib_per_connection", "KiB/connection"), ("connections_per_s", "connections/s"), ("declares_per_s", "declares/s"),
             ("tasks_per_s", "tasks/s"), ("worker_us", "µs of worker"), ("broker_us", "µs of broker"), ("enqueue_us", "µs an enqueue"),
-            ("p50_us", "µs p50"), ("p99_us", "µs p99"), ("idle_mib", "MiB idle"), ("waiting_mib", "MiB waiting"),
+            ("scrape_ms", "ms a scrape"), ("p50_us", "µs p50"), ("p99_us", "µs p99"), ("idle_mib", "MiB idle"), ("waiting_mib", "MiB waiting"),
         )
         figures = "  ".join(f"{run[key]:,.4g} {unit}" if run[key] < 1000 else f"{run[key]:,.0f} {unit}" for key, unit in keys if key in run)
         self.progress("")
@@ -271,8 +293,8 @@ def relative(path):
 
 def list_workloads():
     for workload in WORKLOADS:
-        program = "tasks" if workload.set == "tasks" else "wherry-perf"
-        print(f"{workload.name:15} {workload.what}\n{'':15} {program} {workload.arguments}")
+        program = {"tasks": "tasks", "abuse": f"wherry-perf {NORMAL_FLOW} beside", "scrape": f"wherry-perf {NORMAL_FLOW} beside GET"}
+        print(f"{workload.name:15} {workload.what}\n{'':15} {program.get(workload.set, 'wherry-perf')} {workload.arguments}")
 
 
 def main():
@@ -294,6 +316,7 @@ def main():
     arguments = parser.parse_args()
     if arguments.list:
         return list_workloads()
+    arguments.no_rabbitmq = arguments.no_rabbitmq or any(workload.set in ALONE for workload in chosen(arguments.only, arguments.set))
     arguments.bin = (arguments.bin or arguments.top / "build/release/bin").resolve()
     arguments.out = arguments.out or arguments.top / "build/bench"
     arguments.config = arguments.config and arguments.config.resolve()

@@ -84,12 +84,15 @@ class Wherry(Peer):
     name = "Wherry"
     durability = "synced to disk before each confirm"
 
-    def __init__(self, folder, program, config):
+    def __init__(self, folder, program, config, with_http=False):
         super().__init__(folder)
         self.program, self.config = program, config
+        self.http_ports = free_ports(2) if with_http else []  # Of the management API and the metrics.
 
     def command(self):
         words = [self.program, "--amqp", f"127.0.0.1:{self.port}", "--data-dir", self.data]
+        for option, port in zip(("--management", "--metrics"), self.http_ports):
+            words += [option, f"127.0.0.1:{port}"]
         return words + (["--config", self.config] if self.config else [])
 
     def stop(self):

@@ -105,6 +105,34 @@ def waiting_table(results):
     return markdown(["what", "worker", "broker", "idle MiB", "waiting MiB"], rows, texts=3) if rows else ""
 
 
+FLOW = ["end_to_end_p50_us", "end_to_end_p99_us", "confirm_p99_us", "disk_sync_p99_us"]
+
+
+def times_of(results, workload, first, key):
+    """How much more it is than at the first workload of its kind, which is without anything beside it."""
+    return quotient(results.median(workload.name, results.peers[-1], key), results.median(first.name, results.peers[-1], key))
+
+
+def crowds_table(results):
+    ran = results.ran("crowd")
+    rows = [
+        [workload.what, *(number(results.median(workload.name, results.peers[-1], key)) for key in FLOW), times_of(results, workload, ran[0], FLOW[1])]
+        for workload in ran
+    ]
+    return markdown(["beside it", "p50 µs", "p99 µs", "confirm p99 µs", "sync p99 µs", "p99, times the first"], rows, texts=1) if rows else ""
+
+
+def scrape_table(results):
+    ran = results.ran("scrape")
+    keys = ["scrape_mib", "scrape_ms", "scrape_max_ms", *FLOW]
+    rows = [
+        [workload.what, *(number(results.median(workload.name, results.peers[-1], key)) for key in keys), times_of(results, workload, ran[0], FLOW[1])]
+        for workload in ran
+    ]
+    titles = ["each second", "MiB", "ms a scrape", "ms at most", "p50 µs", "p99 µs", "confirm p99 µs", "sync p99 µs", "p99, times the first"]
+    return markdown(titles, rows, texts=1) if rows else ""
+
+
 # workload, its key, what it is, and whether more is better.
 OTHERS = [
     ("backlog", "fill_per_s", "filled, messages/s", True),
@@ -150,6 +178,8 @@ def tables(results, durability):
         ("Tasks: how many a second the worker runs, and processor time for each; memory of the worker and its children", tasks_table(results)),
         ("Latency of tasks at a given rate; beside it what syncing a file cost on this disk in the same minute", pace_table(results)),
         ("Memory of tasks that wait", waiting_table(results)),
+        ("A normal flow, 1,000 persistent messages of 1 KiB a second, confirmed: latency end to end while others misbehave", crowds_table(results)),
+        ("The same flow on a broker with 50,000 queues, while somebody scrapes", scrape_table(results)),
     ]
     text = "".join(f"{title}:\n\n{table}\n" for title, table in parts if table)
     failed = [run for run in results.runs if "error" in run]

@@ -13,7 +13,9 @@ class Workload:
     kind: str  # Which table it belongs to, and how it is run: see bench.py.
     durable: bool = False  # Whether a confirm's meaning matters to it.
     fresh: bool = False  # Begins with a broker that has done nothing yet: memory is measured.
-    set: str = "main"  # "many": what grows with the number of bindings, queues and connections; "tasks": with workers.
+    # "many": what grows with the number of bindings, queues and connections; "tasks": with workers; "abuse" and "scrape":
+    # a normal flow beside a crowd of clients, or a scraper.
+    set: str = "main"
 
 
 WORKLOADS = [
@@ -85,6 +87,27 @@ WORKLOADS = [
     ),
     Workload(
         "waiting", "waiting coroutines", "10,000 coroutines that wait", "--worker coroutines --concurrency 1 --prefetch 20000 --count 10000", "waiting", set="tasks"
+    ),
+    *(
+        Workload(f"beside-{crowd}", crowd, what, crowd, "crowd", durable=True, fresh=True, set="abuse")
+        for crowd, what in (
+            ("quiet", "nobody else"),
+            ("silent", "10,000 that connect for AMQP and say nothing, again and again"),
+            ("half", "2,000 that begin AMQP's handshake and stop"),
+            ("unread", "50 consumers that never read, of a queue with 200 MB"),
+            ("http", "3,000 that say nothing or half a request to the API and the metrics, again and again"),
+            ("unread-http", "100 that ask for listings and metrics, 50 times each, and never read"),
+            ("all", "all of these"),
+        )
+    ),
+    *(
+        Workload(f"scrape-{name}", name, what, path, "scrape", durable=True, fresh=True, set="scrape")
+        for name, what, path in (
+            ("none", "nobody scrapes", ""),
+            ("sums", "/metrics", "/metrics"),
+            ("objects", "/metrics/per-object", "/metrics/per-object"),
+            ("detailed", "/metrics/detailed?family=queue_coarse_metrics", "/metrics/detailed?family=queue_coarse_metrics"),
+        )
     ),
 ]
 BY_NAME = {workload.name: workload for workload in WORKLOADS}

@@ -42,6 +42,34 @@ TEST_CASE("The environment beats broker.yaml, and that the defaults") {
   CHECK(settings->channel_max == 2047);
 }
 
+TEST_CASE("Limits against abuse have their defaults, and bounds of their own") {
+  auto settings = load_broker_settings(std::nullopt, no_environment());
+  REQUIRE(settings);
+  CHECK_FALSE(settings->connection_max);
+  CHECK(settings->queue_max == 1'000'000);
+  CHECK(settings->unacked_max == 256u << 20);
+  CHECK(settings->handshake_timeout == std::chrono::seconds(10));
+  CHECK(settings->http.connection_max == 1'000);
+
+  yaml::Document document = yaml::Document::parse(
+      "connection_max: 5\nunacked_max: 1MiB\nqueue_max: 0\nhandshake_timeout: 2s\n"
+      "http: {connection_max: 7, max_head_size: 4KiB, max_body_size: 0, head_timeout: 1s, body_timeout: 2s, "
+      "idle_timeout: 3s}\n",
+      "broker.yaml", no_environment());
+  const BrokerSettings read = read_broker_settings(document);
+  REQUIRE(document.finish());
+  CHECK(read.connection_max == 5u);
+  CHECK(read.unacked_max == 1u << 20);
+  CHECK(read.queue_max == 0);
+  CHECK(read.handshake_timeout == std::chrono::seconds(2));
+  CHECK(read.http.connection_max == 7);
+  CHECK(read.http.max_head_size == 4096);
+  CHECK(read.http.max_body_size == 0);
+  CHECK(read.http.idle_timeout == std::chrono::seconds(3));
+  CHECK(error_of("connection_max: 0").find("connection_max") != std::string::npos);
+  CHECK(error_of("http: {max_head_size: 10}").find("max_head_size") != std::string::npos);
+}
+
 TEST_CASE("The product's name and version are the broker's own until they are set, each for itself") {
   auto settings = load_broker_settings(std::nullopt, no_environment());
   REQUIRE(settings);

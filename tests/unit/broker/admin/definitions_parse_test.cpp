@@ -24,7 +24,7 @@ std::string fault(const std::string& json) {
 TEST_CASE("what RabbitMQ exports is understood") {
   auto document = parse(R"({"rabbit_version":"3.10.8",
     "users":[{"name":"anna","password_hash":"kI3GCqW5JLMJa4iX1lo7X4D6XbYqlLgxIs30+P6tENUV2POR",
-              "hashing_algorithm":"rabbit_password_hashing_sha256","tags":["administrator"],"limits":{}},
+              "hashing_algorithm":"rabbit_password_hashing_sha256","tags":["administrator"],"limits":{"max-channels":5}},
              {"name":"old","password_hash":"","tags":"monitoring,management"}],
     "vhosts":[{"name":"/"},{"name":"v","description":"d","tags":[]}],
     "permissions":[{"user":"anna","vhost":"/","configure":".*","write":"","read":"^a"}],
@@ -41,6 +41,8 @@ TEST_CASE("what RabbitMQ exports is understood") {
   REQUIRE(document);
   CHECK(document->users.size() == 2);
   CHECK(document->users[1].tags == std::vector<std::string>{"monitoring", "management"});
+  REQUIRE(document->user_limits.size() == 1);
+  CHECK(document->user_limits[0].first == "anna");
   CHECK(document->vhosts[1].what->description == "d");
   CHECK(document->permissions[0].permission.read == "^a");
   CHECK(document->topic_permissions[0].permission.exchange == "amq.topic");
@@ -62,6 +64,7 @@ TEST_CASE("a mistake is named with its place") {
         "queues[0]: name has at most 255 bytes");
   CHECK(fault(R"({"users":[{"name":"u","password_hash":"","hashing_algorithm":"rot13"}]})") ==
         "users[0]: hashing_algorithm 'rot13' is not known");
+  CHECK(fault(R"({"users":[{"name":"u","password_hash":"","limits":{"max-shoes":2}}]})").starts_with("users[0]: "));
   CHECK(
       fault(R"({"bindings":[{"vhost":"/","source":"e","destination":"q","destination_type":"x","routing_key":""}]})") ==
       "bindings[0]: destination_type is queue or exchange");

@@ -37,6 +37,21 @@ TEST_CASE("what is no JSON object, or a large one, is refused") {
   CHECK_THAT(again("{\"a\":\"\xff\"}"), Contains("no JSON"));
 }
 
+TEST_CASE("a name that is there twice is found in a large object too, also inside of another") {
+  const auto object = [](int names, const std::string& last) {
+    std::string text = "{";
+    for (int i = 0; i < names; ++i) text += "\"" + std::to_string(i) + "\":" + std::to_string(i) + ",";
+    return text + last + "}";
+  };
+  for (int names : {63, 64, 65, 200}) {
+    CHECK(again(object(names, R"("x":1)")) == object(names, R"("x":1)"));
+    CHECK_THAT(again(object(names, R"("7":1)")), Contains("'7' is there twice"));
+    const std::string inner = object(names, R"("x":1)");
+    CHECK(again(object(names, "\"x\":[" + inner + "," + inner + "]")) ==
+          object(names, "\"x\":[" + inner + "," + inner + "]"));
+  }
+}
+
 TEST_CASE("bytes that are no UTF-8 are written so that every reader can read them") {
   amqp::Table table;
   table.set("name", std::string("a\xff"));

@@ -26,6 +26,8 @@ class Quota {
     give();
     return false;
   }
+  // Whether there is room or not.
+  void take_anyway() { used_.fetch_add(1, std::memory_order_relaxed); }
   void give() { used_.fetch_sub(1, std::memory_order_relaxed); }
 
  private:
@@ -49,6 +51,14 @@ class Taken {
   static Taken from(const std::shared_ptr<Owner>& owner, Quota& quota) {
     Taken taken;
     if (quota.take()) taken.quota_ = std::shared_ptr<Quota>(owner, &quota);
+    return taken;
+  }
+  // Of what is there already.
+  template <class Owner>
+  static Taken anyway(const std::shared_ptr<Owner>& owner, Quota& quota) {
+    quota.take_anyway();
+    Taken taken;
+    taken.quota_ = std::shared_ptr<Quota>(owner, &quota);
     return taken;
   }
   Taken(Taken&&) noexcept = default;
