@@ -211,12 +211,16 @@ class ConsoleFilesTest(ManagementTest):
             self.addCleanup(browser.close)
             browser.request("GET", "/api/whoami", headers=script)
             answer = browser.getresponse()
-            self.assertEqual((answer.status, answer.getheader("Connection")), (200, "close"))
+            self.assertEqual(answer.status, 200)
             answer.read()
             browsers.append(browser)
-        began = time.monotonic()
         self.api("GET", "/whoami")
-        self.assertLess(time.monotonic() - began, 1.5)
+        for browser in browsers:
+            self.assertIsNotNone(browser.sock, "the connection is kept for the page's next request")
+            browser.request("GET", "/api/whoami", headers=script)
+            answer = browser.getresponse()
+            self.assertEqual(answer.status, 200)
+            answer.read()
 
 
 class SwitchedOffTest(ManagementTest):
