@@ -1,6 +1,7 @@
 #include "broker/admin/verbs.h"
 
 #include <algorithm>
+#include <charconv>
 #include <fstream>
 #include <sstream>
 
@@ -384,6 +385,30 @@ Outcome<FieldValue> delete_queue(Desk& desk, const Table& request) {
                   fmt::format("no queue '{}' in vhost '{}'", queue, vhost_of(request)));
 }
 
+Outcome<FieldValue> move_messages(Desk& desk, const Table& request) {
+  Table body;
+  put(body, "to", text_of(request, "to"));
+  if (const std::string limit = text_of(request, "count"); !limit.empty()) {
+    std::int64_t number = 0;
+    const auto [end, error] = std::from_chars(limit.data(), limit.data() + limit.size(), number);
+    if (error != std::errc{} || end != limit.data() + limit.size() || number < 1) {
+      return bad_request(fmt::format("'{}' is no number of messages", limit));
+    }
+    body.set("limit", number);
+  }
+  auto report = run(desk, h::move_messages, {vhost_of(request), text_of(request, "queue")}, std::move(body));
+  if (!report) return report;
+  return FieldValue(FieldArray{std::move(*report)});
+}
+
+Outcome<FieldValue> pause_queue(Desk& desk, const Table& request) {
+  return run(desk, h::pause_queue, {vhost_of(request), text_of(request, "queue")});
+}
+
+Outcome<FieldValue> resume_queue(Desk& desk, const Table& request) {
+  return run(desk, h::resume_queue, {vhost_of(request), text_of(request, "queue")});
+}
+
 Outcome<FieldValue> close_connection(Desk& desk, const Table& request) {
   const std::string name = text_of(request, "connection");
   auto connections = desk.survey().connections();
@@ -529,6 +554,9 @@ constexpr KnownVerb verbs[] = {
     {"delete_vhost", delete_vhost},
     {"purge_queue", purge_queue},
     {"delete_queue", delete_queue},
+    {"move_messages", move_messages},
+    {"pause_queue", pause_queue},
+    {"resume_queue", resume_queue},
     {"close_connection", close_connection},
     {"close_all_connections", close_all_connections},
     {"export_definitions", export_definitions},

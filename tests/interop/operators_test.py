@@ -107,6 +107,39 @@ class Operators(BrokerTest):
             self.depth(channel, queue)
         self.refused("purge_queue", queue)
 
+    @only_wherry
+    def test_messages_are_moved_to_another_queue(self):
+        channel = self.channel()
+        queue, other = self.name("from"), self.name("to")
+        for each in (queue, other):
+            channel.queue_declare(each)
+        for number in range(5):
+            channel.basic_publish("", queue, str(number).encode())
+        self.wait_depth(channel, queue, 5)
+        self.assertEqual(self.rows("move_messages", queue, other, "2"), [("2", "3", "0")])
+        self.assertEqual((self.depth(channel, queue), self.depth(channel, other)), (3, 2))
+        self.control("move_messages", queue, other)
+        self.assertEqual([self.get(channel, other, auto_ack=True)[2] for _ in range(5)], [b"0", b"1", b"2", b"3", b"4"])
+        self.assertIn("there is no queue 'nowhere' to move to", self.refused("move_messages", queue, "nowhere"))
+        self.assertIn("'some' is no number of messages", self.refused("move_messages", queue, other, "some"))
+
+    @only_wherry
+    def test_a_queue_is_paused_and_resumed(self):
+        channel = self.channel()
+        queue = self.name()
+        channel.queue_declare(queue)
+        self.control("pause_queue", queue)
+        self.assertIn((queue, "paused"), self.rows("list_queues", "name", "state"))
+        got = []
+        channel.basic_consume(queue, lambda *delivery: got.append(delivery[3]), auto_ack=True)
+        channel.basic_publish("", queue, b"x")
+        # The queue has it, and its consumer has not.
+        self.wait_depth(self.channel(), queue, 1)
+        self.control("resume_queue", queue)
+        wait_until(lambda: channel.connection.process_data_events(0) or got, "the message")
+        self.assertEqual(got, [b"x"])
+        self.assertIn("there is no queue 'nowhere'", self.refused("pause_queue", "nowhere"))
+
     def test_connections_are_closed(self):
         connection = self.connect()
         self.control("close_all_connections", "-p", "/", "go away")
