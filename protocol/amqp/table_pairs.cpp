@@ -1,6 +1,7 @@
 #include "protocol/amqp/table_pairs.h"
 
-#include <limits>
+#include <algorithm>
+#include <utility>
 
 namespace wherry::amqp {
 
@@ -103,7 +104,7 @@ void PairWriter::head(std::string_view name, char type) {
   WHERRY_ASSERT(name.size() <= short_string_max);
   char bytes[2 + short_string_max];
   bytes[0] = static_cast<char>(name.size());
-  std::memcpy(bytes + 1, name.data(), name.size());
+  std::copy(name.begin(), name.end(), bytes + 1);
   bytes[1 + name.size()] = type;
   to_.append(bytes, name.size() + 2);
 }
