@@ -88,7 +88,7 @@ int run_worker(const std::string& url, const std::string& queue, const std::stri
                          note("flaky " + text);
                          return text;
                        },
-                       {.retry = wherry::RetryPolicy{.base = std::chrono::milliseconds(20)}});
+                       {.retry = wherry::RetryPolicy{.base = std::chrono::milliseconds(20), .jitter = false}});
   worker.registry().on("steps.dies", [](std::string text) { throw wherry::Dead{text}; });
   worker.registry().on("steps.body", [](std::vector<std::string> parts) {
     std::string all;
