@@ -53,6 +53,8 @@ class SocketAcceptor final : public Acceptor {
     state_->wait();
   }
 
+  void rest(std::chrono::milliseconds time) override { state_->rest(time); }
+
   void close() override {
     state_->on_connection = nullptr;
     boost::system::error_code ignored;
@@ -71,8 +73,18 @@ class SocketAcceptor final : public Acceptor {
                         });
     }
 
+    void rest(std::chrono::milliseconds time) {
+      resting = true;
+      pause.expires_after(time);
+      pause.async_wait([self = shared_from_this()](const boost::system::error_code& error) {
+        if (error) return;  // Closed, or a longer rest.
+        self->resting = false;
+        if (self->on_connection) self->wait();
+      });
+    }
+
     void accept_all() {
-      for (int i = 0; i < 64 && on_connection; ++i) {
+      for (int i = 0; i < 64 && on_connection && !resting; ++i) {
         int fresh = ::accept4(socket.native_handle(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fresh >= 0) {
           on_connection(fresh);
@@ -82,20 +94,17 @@ class SocketAcceptor final : public Acceptor {
         if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
           log::warning("net", "cannot accept a connection: {}; trying again in 100 ms",
                        std::generic_category().message(errno));
-          pause.expires_after(std::chrono::milliseconds(100));
-          pause.async_wait([self = shared_from_this()](const boost::system::error_code& error) {
-            if (!error && self->on_connection) self->wait();
-          });
-          return;
+          return rest(std::chrono::milliseconds(100));
         }
         // The others concern the one connection only, which is gone already.
       }
-      if (on_connection) wait();
+      if (on_connection && !resting) wait();
     }
 
     asio::posix::stream_descriptor socket;
     asio::steady_timer pause;
     std::function<void(int)> on_connection;
+    bool resting = false;  // Until `pause` is over, which goes on with waiting.
   };
   std::shared_ptr<State> state_;
   Address address_;

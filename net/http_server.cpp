@@ -23,6 +23,11 @@ namespace {
 // Of an answer, or a body, that has to have moved when HttpLimits::progress is over.
 constexpr std::size_t least_progress = 64 * 1024;
 
+// How long the next client waits when there are as many as there may be and one has to make room for each. Clients that
+// come again at once when they are sent away would else cost a whole core; so it is at most 500 a second, and whoever
+// has a request to make is let in after those that came before it.
+constexpr std::chrono::milliseconds between_evictions{2};
+
 using ClientId = std::uint64_t;
 
 // What the loop's thread gives to the others, and they take. Threads: any.
@@ -325,9 +330,12 @@ class Server final : public HttpServer, public ClientOwner {
   }
 
   void take(int socket) {
-    if (clients_.size() >= config_.limits.connections && !make_room()) {
-      ::close(socket);
-      return;
+    if (clients_.size() >= config_.limits.connections) {
+      acceptor_->rest(between_evictions);
+      if (!make_room()) {
+        ::close(socket);
+        return;
+      }
     }
     const ClientId id = ++last_id_;
     Client& client = *(clients_[id] = std::make_unique<Client>(*this, id));

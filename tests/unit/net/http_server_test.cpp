@@ -155,6 +155,19 @@ TEST_CASE("at the limit of connections the one that has been silent the longest 
   CHECK(begins(third.get("/", "GET / ."), "HTTP/1.1 200"));
 }
 
+TEST_CASE("a crowd beyond the limit is let in slowly, however fast it comes") {
+  HttpServer::Config config;
+  config.limits.connections = 1;
+  auto server = http_server(std::move(config));
+  const auto began = std::chrono::steady_clock::now();
+  std::vector<HttpPeer> crowd;
+  for (int i = 0; i < 200; ++i) crowd.emplace_back(*server);
+  HttpPeer last(*server);
+  CHECK(begins(last.get("/", "GET / ."), "HTTP/1.1 200"));
+  // 200 made room, one in two milliseconds at most; a timer's first tick may be short.
+  CHECK(std::chrono::steady_clock::now() - began > 350ms);
+}
+
 TEST_CASE("a request that does not come in time is told so, a connection that is idle is closed") {
   HttpServer::Config config;
   config.limits.head = 50ms;
