@@ -131,6 +131,9 @@ class Channel {
   void on(const M& method);  // What only a server sends.
   template <class M>
   void settle(std::uint64_t tag, bool multiple, Settlement how);
+  void settle_now(const std::vector<Unsettled::Entry>& entries, Settlement how);
+  // Before a look at a queue: what this channel discarded may have to be there.
+  void after_dead_letters(std::function<void()> then);
   void recover();
   AmqpResult<void> check_properties(const amqp::PropertiesView& properties) const;
   AmqpResult<void> publish(MessageRef message, bool mandatory);
@@ -216,6 +219,7 @@ class Channel {
   Unsettled unsettled_;
   std::uint64_t unacked_bytes_ = 0;         // Of what is unsettled, and of what a transaction settles.
   std::vector<Unsettled::Entry> settling_;  // For settle() alone.
+  std::vector<unsigned> discarded_at_;      // Homes of queues that may have dead letters of this channel.
   std::uint32_t prefetch_ = 0;              // The channel's (global=true); 0 = none.
   std::uint32_t consumer_prefetch_ = 0;     // Each consumer's (global=false).
 };

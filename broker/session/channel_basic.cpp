@@ -392,7 +392,9 @@ void Channel::on(const amqp::BasicGet& method) {
     if (is_quorum(queue->spec.arguments)) counts.returned = got->delivery.delivery_count;
     send_message(method_out, *message, counts);
   };
-  session_.host().get(*found, method.no_ack, session_.when_answered(*this, std::move(reply)));
+  after_dead_letters([this, queue = *found, no_ack = method.no_ack, reply = std::move(reply)] {
+    session_.host().get(queue, no_ack, session_.when_answered(*this, reply));
+  });
 }
 
 // --- settling --------------------------------------------------------------------------------------------------------
@@ -408,7 +410,21 @@ void Channel::settle(std::uint64_t tag, bool multiple, Settlement how) {
   gave_back(bytes_of(settling_));
   // Those that the channel's prefetch made wait come first, before the queue gives the room to whoever is next there.
   resume_parked();
-  broker::settle_all(session_.host(), settling_, how);
+  settle_now(settling_, how);
+}
+
+void Channel::settle_now(const std::vector<Unsettled::Entry>& entries, Settlement how) {
+  broker::settle_all(session_.host(), entries, how);
+  if (how != Settlement::discard) return;
+  for (const Unsettled::Entry& each : entries) {
+    if (std::find(discarded_at_.begin(), discarded_at_.end(), each.queue->home) != discarded_at_.end()) continue;
+    discarded_at_.push_back(each.queue->home);
+  }
+}
+
+void Channel::after_dead_letters(std::function<void()> then) {
+  if (discarded_at_.empty()) return then();
+  session_.host().await_dead_letters(std::exchange(discarded_at_, {}), session_.when_answered(*this, std::move(then)));
 }
 
 void Channel::on(const amqp::BasicAck& method) {

@@ -99,10 +99,12 @@ void Channel::on(const amqp::ExchangeUnbind& method) {
 
 void Channel::answer_declare(const QueueEntryRef& entry, bool nowait) {
   last_queue_ = entry->spec.name;
-  session_.host().declared_again(entry, session_.when_answered(*this, [this, entry, nowait](Host::Counts counts) {
-    session_.await_commit(*entry);
-    if (!nowait) send(amqp::QueueDeclareOk{entry->spec.name, counts.ready, counts.consumers});
-  }));
+  after_dead_letters([this, entry, nowait] {
+    session_.host().declared_again(entry, session_.when_answered(*this, [this, entry, nowait](Host::Counts counts) {
+      session_.await_commit(*entry);
+      if (!nowait) send(amqp::QueueDeclareOk{entry->spec.name, counts.ready, counts.consumers});
+    }));
+  });
 }
 
 void Channel::on(const amqp::QueueDeclare& method) {

@@ -51,7 +51,7 @@ void Channel::on(const amqp::TxCommit&) {
 void Channel::settle_all(const std::vector<Transaction::Settled>& settled) {
   for (const Transaction::Settled& each : settled) {
     gave_back(bytes_of(each.entries));
-    broker::settle_all(session_.host(), each.entries, each.how);
+    settle_now(each.entries, each.how);
   }
   if (!settled.empty()) resume_parked();
 }

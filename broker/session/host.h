@@ -135,6 +135,9 @@ class Host {
   // All of it before the queue gives anybody what came back, or what there is room for now; dead letters leave in the
   // order given. Deliveries that timed out meanwhile are passed over.
   virtual void settle(const QueueEntryRef& entry, Settlement how, std::span<const SettledDelivery> deliveries) = 0;
+  // homes: of queues that something was discarded from. The reply comes when what died of it so far is in the queues
+  // that dead letters go to, or on its way there ahead of all that is asked of them from then on.
+  virtual void await_dead_letters(std::vector<unsigned> homes, std::function<void()> reply) = 0;
 };
 
 }  // namespace wherry::broker

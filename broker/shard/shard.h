@@ -128,6 +128,7 @@ class Shard final : public Host {
   void set_prefetch(const QueueEntryRef& entry, ChannelConsumer& consumer, std::uint32_t prefetch) override;
   void get(const QueueEntryRef& entry, bool no_ack, std::function<bool(std::optional<Got>)> reply) override;
   void settle(const QueueEntryRef& entry, Settlement how, std::span<const SettledDelivery> deliveries) override;
+  void await_dead_letters(std::vector<unsigned> homes, std::function<void()> reply) override;
 
  private:
   void serve(std::unique_ptr<net::Stream> stream, const SessionConfig& config, Taken seat);

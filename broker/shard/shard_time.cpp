@@ -96,6 +96,28 @@ void Shard::route_dead_letters() {
   }
 }
 
+void Shard::await_dead_letters(std::vector<unsigned> homes, std::function<void()> reply) {
+  std::erase_if(homes, [this](unsigned home) {
+    if (home == index_) route_dead_letters();
+    return home == index_;
+  });
+  if (homes.empty()) return reply();
+  const auto left = std::make_shared<std::size_t>(homes.size());
+  const auto done = std::make_shared<std::function<void()>>(std::move(reply));
+  for (const unsigned home : homes) {
+    send(home, mail::Call{[from = index_, left, done](Shard& there) {
+           // Behind the end of this turn: its dead letters are routed then, and its mail is handed to everybody.
+           there.loop_.after_turn([&there, from, left, done] {
+             there.loop_.post([&there, from, left, done] {
+               there.send(from, mail::Call{[left, done](Shard&) {
+                            if (--*left == 0) (*done)();
+                          }});
+             });
+           });
+         }});
+  }
+}
+
 // --- delayed messages ------------------------------------------------------------------------------------------------
 
 void Shard::recovered_all() {

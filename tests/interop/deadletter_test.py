@@ -55,6 +55,23 @@ class DeadLetters(BrokerTest):
         other = self.channel()
         self.assertEqual([self.get(other, morgue)[2] for _ in range(5)], [b"0", b"1", b"2", b"3", b"4"])
 
+    @only_wherry
+    def test_who_rejects_finds_the_dead_letter_at_once(self):
+        # Without a wait, wherever the two queues are at home. RabbitMQ does not promise it; programs rely on it all the same.
+        for _ in range(4):
+            _, queue, morgue = self.pair()
+            channel = self.channel()
+            channel.confirm_delivery()
+            for number in range(25):
+                channel.basic_publish("", queue, str(number).encode())
+                channel.basic_publish("", queue, b"another")
+                tags = [self.get(channel, queue)[0].delivery_tag for _ in range(2)]
+                channel.basic_reject(tags[0], requeue=False)
+                self.assertEqual(channel.basic_get(morgue, auto_ack=True)[2], str(number).encode())
+                channel.basic_reject(tags[1], requeue=False)
+                self.assertEqual(self.depth(channel, morgue), 1)
+                channel.queue_purge(morgue)
+
     def test_a_dead_letter_routing_key_replaces_the_own(self):
         channel, queue, morgue = self.pair(key="buried")
         channel.basic_publish("", queue, b"x")
