@@ -84,6 +84,10 @@ void put_node(Page& page, Desk& desk) {
            alarms.raised(Alarm::memory) ? 1 : 0);
   page.one("alarms_free_disk_space_watermark", "gauge", "is 1 if free disk space watermark alarm is in effect",
            alarms.raised(Alarm::disk) || alarms.raised(Alarm::store_full) ? 1 : 0);
+  page.one("disk_stalled", "gauge", "is 1 while a write to the disk takes longer than disk_stall_warning",
+           alarms.disk_stalled() ? 1 : 0);
+  page.one("disk_stalls_total", "counter", "Writes to the disk that took longer than disk_stall_warning",
+           alarms.disk_stalls());
 }
 
 void put_churn(Page& page, const ShardCounts& counts) {

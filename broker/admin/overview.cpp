@@ -124,6 +124,8 @@ Table node_row(Desk& desk) {
   put(row, "disk_free", count(config.disk_free ? config.disk_free() : 0));
   put(row, "disk_free_limit", count(config.disk_free_limit));
   put(row, "disk_free_alarm", alarms.raised(Alarm::disk) || alarms.raised(Alarm::store_full));
+  put(row, "disk_stalled", alarms.disk_stalled());
+  put(row, "disk_stalls", count(alarms.disk_stalls()));
   put(row, "rates_mode", std::string("basic"));
   put(row, "db_dir", config.data_dir);
   put(row, "log_files", FieldArray{FieldValue("stderr")});

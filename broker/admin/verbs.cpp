@@ -481,9 +481,9 @@ Outcome<FieldValue> status(Desk& desk, const Table&) {
     if (const FieldValue* value = whole.find(name)) all.entries().emplace_back(name, *value);
   }
   const Table& one = *node->get<Table>();
-  for (const char* name :
-       {"os_pid", "uptime", "processors", "mem_used", "mem_limit", "mem_alarm", "disk_free", "disk_free_limit",
-        "disk_free_alarm", "fd_used", "fd_total", "sockets_used", "proc_used", "db_dir"}) {
+  for (const char* name : {"os_pid", "uptime", "processors", "mem_used", "mem_limit", "mem_alarm", "disk_free",
+                           "disk_free_limit", "disk_free_alarm", "disk_stalled", "disk_stalls", "fd_used", "fd_total",
+                           "sockets_used", "proc_used", "db_dir"}) {
     if (const FieldValue* value = one.find(name)) all.entries().emplace_back(name, *value);
   }
   return FieldValue(pairs(all));

@@ -22,6 +22,25 @@ void Alarms::set_memory_short(bool is) {
   if (memory_short_.exchange(is) != is && changed_) changed_(reason_now());
 }
 
+void Alarms::set_disk_stalled(bool is, unsigned by) {
+  const std::lock_guard lock(mutex_);
+  if (!is) {
+    stalled_.erase(by);
+  } else if (stalled_.insert(by).second) {
+    ++stalls_;
+  }
+}
+
+bool Alarms::disk_stalled() const {
+  const std::lock_guard lock(mutex_);
+  return !stalled_.empty();
+}
+
+std::uint64_t Alarms::disk_stalls() const {
+  const std::lock_guard lock(mutex_);
+  return stalls_;
+}
+
 bool Alarms::raised(Alarm alarm) const {
   const std::lock_guard lock(mutex_);
   return !raised_[static_cast<std::size_t>(alarm)].empty();

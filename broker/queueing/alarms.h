@@ -9,6 +9,7 @@
 
 #include <array>
 #include <atomic>
+#include <cstdint>
 #include <functional>
 #include <mutex>
 #include <set>
@@ -31,6 +32,11 @@ class Alarms {
   void set_memory_short(bool is);
   bool memory_short() const { return memory_short_.load(std::memory_order_relaxed); }
 
+  // A write to the disk takes long (by: of which shard). Nobody is told to wait: confirms wait by themselves.
+  void set_disk_stalled(bool is, unsigned by);
+  bool disk_stalled() const;
+  std::uint64_t disk_stalls() const;  // How often that has begun.
+
   // Called on the thread of the setter when reason() or memory_short() has changed; must not call back. An empty one
   // ends that: none comes after the call.
   void on_change(std::function<void(const std::string& reason)> changed);
@@ -41,6 +47,8 @@ class Alarms {
   mutable std::mutex mutex_;
   std::array<std::set<unsigned>, 3> raised_;  // By alarm: who raised it.
   std::atomic<bool> memory_short_{false};
+  std::set<unsigned> stalled_;  // Shards.
+  std::uint64_t stalls_ = 0;
   std::function<void(const std::string&)> changed_;
 };
 

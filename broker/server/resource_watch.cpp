@@ -140,10 +140,11 @@ std::chrono::milliseconds ResourceWatch::look_at_syncs(Monotonic now) {
       log::warning("broker", "the disk of {} answers again: a sync took {}", config_.data_dir,
                    format_duration(since(*known, now)));
       known.reset();
+      alarms_->set_disk_stalled(false, static_cast<unsigned>(shard));
     }
     if (!known && began && now - *began >= config_.stall_warning) {
       known = began;
-      ++stalls_;
+      alarms_->set_disk_stalled(true, static_cast<unsigned>(shard));
       log::warning("broker",
                    "the disk of {} stalls: a sync has taken {} so far. Confirms wait for it; look at the disk and at "
                    "who else writes to it",

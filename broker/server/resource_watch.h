@@ -4,7 +4,7 @@
 // Memory: raised above the mark, cleared 5 % below; it counts as short from 70 % to 60 % of the mark. Disk: raised
 // below the limit, cleared 5 % above. Looked at once a second at least, and the more often the nearer they are: before
 // a limit that is that far away can be passed at 1 GiB/s. A sync that takes longer than stall_warning is logged once
-// when that is noticed and once when it has ended.
+// when that is noticed and once when it has ended; meanwhile Alarms::disk_stalled().
 //
 // Threads: look() one at a time; start() runs it on a thread of its own, never a shard's: a disk that hangs may hang
 // it. Lifetime: the destructor joins the thread (and so waits for such a disk).
@@ -53,9 +53,6 @@ class ResourceWatch {
   // Looks at once, then again and again in the background.
   void start();
 
-  // Syncs that have taken too long so far.
-  std::uint64_t stalls() const { return stalls_; }
-
  private:
   std::chrono::milliseconds look_at_memory(Monotonic now);
   std::chrono::milliseconds look_at_disk();
@@ -71,7 +68,6 @@ class ResourceWatch {
   bool disk_unknown_ = false;
   Monotonic gave_back_{};
   std::vector<std::optional<Monotonic>> stalled_;  // By shard: the sync that was said to take long.
-  std::uint64_t stalls_ = 0;
 
   std::mutex mutex_;
   std::condition_variable stop_;

@@ -21,6 +21,7 @@ interface Overview {
 interface Node {
   mem_alarm: boolean;
   disk_free_alarm: boolean;
+  disk_stalled: boolean;
 }
 
 const groups: { title: string; items: { at: string; label: string; icon: IconName; tag?: 'administrator' | 'policymaker' }[] }[] = [
@@ -102,7 +103,15 @@ function VhostChoice() {
 
 function Alarms(props: { nodes?: Node[] }) {
   const node = props.nodes?.[0];
-  if (!node?.mem_alarm && !node?.disk_free_alarm) return null;
+  if (!node) return null;
+  if (node.disk_stalled && !node.mem_alarm && !node.disk_free_alarm) {
+    return (
+      <div class="alarm" role="alert">
+        <Icon name="warning" /> The disk does not answer: confirms of persistent messages wait for it. Look at the disk and at who else writes to it.
+      </div>
+    );
+  }
+  if (!node.mem_alarm && !node.disk_free_alarm) return null;
   const why = [node.mem_alarm && 'memory', node.disk_free_alarm && 'disk space'].filter(Boolean).join(' and ');
   return (
     <div class="alarm" role="alert">

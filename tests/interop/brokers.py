@@ -152,6 +152,16 @@ class Program:
         return f"{self.name} {problem}\n--- standard output\n{tail[0]}\n--- standard error\n{tail[1]}"
 
 
+def fault_of(name, folder):
+    """A fault, tests/interop/NAME.c, loaded into a program: its environment, and the file in folder that brings it about."""
+    source = pathlib.Path(__file__).with_name(f"{name}.c")
+    shim, trigger = pathlib.Path(folder) / f"{name}.so", pathlib.Path(tempfile.mkdtemp(prefix=name, dir=folder)) / "now"
+    if not shim.exists():
+        subprocess.run(["cc", "-shared", "-fPIC", "-O1", "-o", shim, source, "-ldl"], check=True)
+    return {"LD_PRELOAD": str(shim), "WHERRY_FAULT": str(trigger),
+            "ASAN_OPTIONS": "verify_asan_link_order=0:detect_leaks=0"}, trigger
+
+
 class Broker:
     """What the tests know about a broker: where it is, and how it is started and stopped."""
 
@@ -179,7 +189,7 @@ def wherryctl(data):
 
 
 class WherryBroker(Broker):
-    def __init__(self, config=None, arguments=(), listen="127.0.0.1:0"):
+    def __init__(self, config=None, arguments=(), listen="127.0.0.1:0", environment=None):
         self.folder = tempfile.mkdtemp(prefix="wherry-interop-")
         command = [BIN_DIR / "wherry-broker", "--amqp", listen, "--shards", str(SHARDS), "--data-dir",
                    os.path.join(self.folder, "data")]
@@ -189,7 +199,7 @@ class WherryBroker(Broker):
                 file.write(config)
             command += ["--config", path]
         try:
-            self.program = Program(command + list(arguments))
+            self.program = Program(command + list(arguments), env=environment)
             ready = self.program.wait_line("amqp=", timeout=30)
             self.host, port = re.search(r"\bamqp=(\S+):(\d+)", ready).groups()
             self.port = int(port)

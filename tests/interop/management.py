@@ -43,10 +43,13 @@ def call(port, method, path, body=None, user="guest", password="guest", headers=
 class ManagementTest(BrokerTest):
     """Its broker listens for HTTP on ports of its own."""
 
+    broker_environment = None
+
     @classmethod
     def setUpClass(cls):
         cls.broker = brokers.WherryBroker(cls.broker_config,
-                                          ["--management", "127.0.0.1:0", "--metrics", "127.0.0.1:0"])
+                                          ["--management", "127.0.0.1:0", "--metrics", "127.0.0.1:0"],
+                                          environment=cls.broker_environment)
         cls.find_ports(cls.broker)
 
     @classmethod

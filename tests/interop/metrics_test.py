@@ -4,7 +4,10 @@ import json
 import os
 import subprocess
 import tempfile
+import threading
 import urllib.request
+
+import pika
 
 import brokers
 from brokers import wait_until
@@ -26,7 +29,7 @@ global_messages_dead_lettered_maxlen_total global_messages_dead_lettered_rejecte
 message_size_bytes_sum message_size_bytes_count""".split()
 
 
-class Metrics(ManagementTest):
+class MetricsTest(ManagementTest):
     def scrape(self, path="/metrics"):
         answer = call(self.metrics, "GET", path, user=None)
         self.assertEqual(answer.status, 200, answer.text)
@@ -45,6 +48,8 @@ class Metrics(ManagementTest):
     def value(self, name, path="/metrics"):
         return sum(value for series, value in self.values(path).items() if series.partition("{")[0] == "rabbitmq_" + name)
 
+
+class Metrics(MetricsTest):
     def test_every_series_of_the_overview_dashboard_is_there(self):
         names = {series.partition("{")[0] for series in self.values()}
         self.assertEqual([name for name in OVERVIEW if "rabbitmq_" + name not in names], [])
@@ -134,6 +139,55 @@ class Metrics(ManagementTest):
             except OSError:
                 return None
         self.assertIn("rabbitmq_cluster", wait_until(found, "a sample", 60)[0]["metric"])
+
+
+class StalledDisk(MetricsTest):
+    broker_config = "disk_stall_warning: 50ms\n"
+
+    @classmethod
+    def setUpClass(cls):
+        folder = tempfile.TemporaryDirectory(prefix="wherry-stalled-")
+        cls.addClassCleanup(folder.cleanup)
+        cls.broker_environment, cls.fault = brokers.fault_of("stalled", folder.name)
+        super().setUpClass()
+
+    def setUp(self):
+        super().setUp()
+        # Before the broker is stopped, which waits for its disk.
+        self.addCleanup(self.fault.unlink, missing_ok=True)
+
+    def status(self):
+        code, out, err = self.broker.control("status", "--formatter", "json")
+        self.assertEqual(code, 0, err)
+        return {row["key"]: json.loads(str(row["value"]).lower()) for row in json.loads(out) if "stall" in row["key"]}
+
+    def told(self):
+        node = self.api("GET", "/nodes")[0]
+        status = self.status()
+        return [(one["disk_stalled"], one["disk_stalls"]) for one in (node, status)], self.value("disk_stalled")
+
+    def test_a_disk_that_does_not_answer_is_seen_while_others_go_on(self):
+        channel, queue = self.channel(), self.name()
+        channel.queue_declare(queue, durable=True)
+        publisher = self.channel()
+        publisher.confirm_delivery()
+        publishing = threading.Thread(target=publisher.basic_publish, args=(
+            "", queue, b"kept", pika.BasicProperties(delivery_mode=2)))
+        self.assertEqual(self.told(), ([(False, 0)] * 2, 0))
+        self.fault.touch()
+        publishing.start()
+        self.addCleanup(publishing.join)
+        wait_until(lambda: self.told() == ([(True, 1)] * 2, 1), "the stall is told")
+        # What needs no disk goes on.
+        other = self.channel()
+        transient = other.queue_declare("", exclusive=True).method.queue
+        other.basic_publish("", transient, b"x")
+        self.assertEqual(self.get(other, transient, auto_ack=True)[2], b"x")
+        self.assertTrue(publishing.is_alive())
+        self.fault.unlink()
+        publishing.join()
+        wait_until(lambda: self.told() == ([(False, 1)] * 2, 0), "the disk answers again")
+        self.assertEqual(self.value("disk_stalls_total"), 1)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ import unittest
 import urllib.error
 import urllib.request
 
-from brokers import BIN_DIR, SANITIZER_REPORT, TIME_SCALE, TOP, Program, WherryBroker, free_port
+from brokers import BIN_DIR, SANITIZER_REPORT, TIME_SCALE, TOP, Program, WherryBroker, fault_of, free_port
 from control_test import ControlTest
 from harness import main, only_wherry, tearDownModule, wait_until  # noqa: F401
 from pools_test import alive
@@ -73,15 +73,6 @@ class ServicesTest(ControlTest):
             program.wait_line("wherry-worker ready", timeout=30)
         return program, queue
 
-    def stuck(self):
-        """A fault that stops a loop: its environment, and the file that brings it about."""
-        shim = os.path.join(self.folder.name, "stuck.so")
-        if not os.path.exists(shim):
-            subprocess.run(["cc", "-shared", "-fPIC", "-O1", "-o", shim, TOP / "tests/interop/stuck.c", "-ldl"], check=True)
-        trigger = pathlib.Path(self.folder.name) / f"stuck-{self._testMethodName}"
-        return {"LD_PRELOAD": shim, "WHERRY_STUCK": str(trigger),
-                "ASAN_OPTIONS": "verify_asan_link_order=0:detect_leaks=0"}, trigger
-
     def quiet_since(self, manager):
         """How many pings there are once there are no more: three times a ping's time without one."""
         before = -1
@@ -121,7 +112,7 @@ class Notices(ServicesTest):
         self.finish(program)
 
     def test_the_watchdog_hears_nothing_of_a_worker_that_hangs(self):
-        fault, trigger = self.stuck()
+        fault, trigger = fault_of("stuck", self.folder.name)
         manager = self.manager(watchdog=0.9)
         program, _ = self.worker("--metrics", "127.0.0.1:0", env={**manager.environment, **fault})
         manager.wait("WATCHDOG=1", 3)
@@ -138,7 +129,7 @@ class Notices(ServicesTest):
 
     @only_wherry
     def test_a_broker_tells_of_itself(self):
-        fault, trigger = self.stuck()
+        fault, trigger = fault_of("stuck", self.folder.name)
         manager = self.manager(watchdog=0.9)
         os.environ.update(fault, **manager.environment)
         try:

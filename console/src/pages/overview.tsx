@@ -26,6 +26,8 @@ interface Node {
   name: string;
   uptime: number;
   processors: number;
+  disk_stalled: boolean;
+  disk_stalls: number;
   fd_used: number;
   fd_total: number;
   sockets_used: number;
@@ -114,6 +116,7 @@ export function Overview() {
             <Facts
               of={[
                 ['Free on the disk', `${bytes(node.disk_free)}, publishers wait below ${bytes(node.disk_free_limit)}`],
+                ['Disk', node.disk_stalled ? 'does not answer' : node.disk_stalls ? `answers; was slow ${count(node.disk_stalls)} times` : 'answers'],
                 ['Up for', span(node.uptime / 1000)],
                 ['Version', `Wherry ${data.product_version}, behaves as RabbitMQ ${data.rabbitmq_version}`],
                 ['Node', node.name],

@@ -160,17 +160,20 @@ TEST_CASE("a sync that takes too long is noticed once, and the next one again") 
       {.memory_mark = 8ull << 30, .disk_free_limit = 0, .data_dir = "x", .stall_warning = milliseconds(1000)});
   figures.sync = start;
   watch.look(start + milliseconds(999));
-  CHECK(watch.stalls() == 0);
+  CHECK(figures.alarms->disk_stalls() == 0);
   CHECK(watch.look(start + milliseconds(1000)) == milliseconds(100));
   watch.look(start + milliseconds(5000));
-  CHECK(watch.stalls() == 1);
+  CHECK(figures.alarms->disk_stalls() == 1);
   figures.sync = start + milliseconds(5500);
   watch.look(start + milliseconds(6000));
-  CHECK(watch.stalls() == 1);
+  CHECK(figures.alarms->disk_stalls() == 1);
   watch.look(start + milliseconds(6600));
-  CHECK(watch.stalls() == 2);
+  CHECK(figures.alarms->disk_stalls() == 2);
+  CHECK(figures.alarms->disk_stalled());
+  CHECK(figures.alarms->reason().empty());
   figures.sync.reset();
   CHECK(watch.look(start + milliseconds(7000)) == milliseconds(1000));
+  CHECK_FALSE(figures.alarms->disk_stalled());
 }
 
 TEST_CASE("in the background it looks by itself") {
