@@ -83,8 +83,8 @@ class Acceptor {
 
   // Each new connection as a plain descriptor, so that another loop may adopt it. Non-blocking, close-on-exec.
   virtual void start(std::function<void(int socket)> on_connection) = 0;
-  // Takes no other connection for that long: they wait in the kernel's queue, which costs nobody anything. To be called by
-  // on_connection alone.
+  // Takes no other connection for that long: they wait in the kernel's queue, which costs nobody anything. To be called
+  // by on_connection alone.
   virtual void rest(std::chrono::milliseconds time) = 0;
   virtual void close() = 0;
 };
