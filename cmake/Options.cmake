@@ -12,6 +12,7 @@ option(WHERRY_TESTS "Build the tests" ON)
 option(WHERRY_PACKAGES "Build the shared library and say what is installed: for Debian packages" OFF)
 option(WHERRY_FUZZ "Build the fuzz targets (Clang with libFuzzer)" OFF)
 set(WHERRY_SANITIZE "" CACHE STRING "Sanitizers to build with, as -fsanitize takes them: address,undefined or thread")
+set(WHERRY_HOT_FLAGS "" CACHE STRING "What rooms are compiled with, besides, in which tests spend their time")
 
 # No path of the building machine in what ships, and equal sources compile to equal objects wherever they lie.
 add_compile_options(-ffile-prefix-map=${CMAKE_SOURCE_DIR}/=)

@@ -1,7 +1,8 @@
-# wherry_room(NAME PATH [FUZZED] [USES room...] [PUBLIC lib...] [PRIVATE lib...] SOURCES file...)
+# wherry_room(NAME PATH [FUZZED] [HOT] [USES room...] [PUBLIC lib...] [PRIVATE lib...] SOURCES file...)
 #
 # One room of the house: a static library wherry-NAME whose sources live in PATH (from the top of the tree).
 #   FUZZED   the fuzz targets exercise it: with WHERRY_FUZZ it tells libFuzzer which of its code an input reached.
+#   HOT      tests spend their time in it: compiled with WHERRY_HOT_FLAGS where others are not optimised.
 #   USES     the rooms it may include from: each is an arrow, and tests/layering fails on an #include that
 #            crosses a wall which is not declared here. Arrows are not inherited: say each one.
 #   PUBLIC   outside libraries that its headers need.
@@ -10,7 +11,7 @@
 set_property(GLOBAL PROPERTY WHERRY_ROOMS "")
 
 function(wherry_room NAME PATH)
-  cmake_parse_arguments(ROOM "FUZZED" "" "USES;PUBLIC;PRIVATE;SOURCES" ${ARGN})
+  cmake_parse_arguments(ROOM "FUZZED;HOT" "" "USES;PUBLIC;PRIVATE;SOURCES" ${ARGN})
   add_library(wherry-${NAME} STATIC ${ROOM_SOURCES})
   target_include_directories(wherry-${NAME} PUBLIC ${CMAKE_SOURCE_DIR})
   foreach(other IN LISTS ROOM_USES)
@@ -19,6 +20,9 @@ function(wherry_room NAME PATH)
   if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
     # Nobody replaces our functions as the program starts: they may be inlined although they are position-independent.
     target_compile_options(wherry-${NAME} PRIVATE -fno-semantic-interposition)
+  endif()
+  if(ROOM_HOT)
+    target_compile_options(wherry-${NAME} PRIVATE ${WHERRY_HOT_FLAGS})
   endif()
   if(ROOM_FUZZED AND WHERRY_FUZZ)
     target_compile_options(wherry-${NAME} PRIVATE -fsanitize=fuzzer-no-link)
