@@ -2,6 +2,7 @@
 
 #include "broker/admin/definitions_document.h"
 #include "broker/auth/password_hash.h"
+#include "broker/bridges/parameters.h"
 #include "broker/routing/limits.h"
 
 namespace wherry::broker::admin {
@@ -138,6 +139,13 @@ void read_parameter(Entry& entry, DefinitionsDocument& into) {
     into.vhost_limits.push_back({entry.vhost(), std::move(limits)});
   } else if (component == component_of(PolicyKind::by_operator)) {
     into.policies.push_back(read_policy(entry, PolicyKind::by_operator, name, entry.object("value")));
+  } else if (bridges::is_bridge_component(component)) {
+    const std::string vhost = entry.vhost();
+    const FieldValue* value = entry.table().find("value");
+    if (value == nullptr) return entry.wrong("value has to be there");
+    if (auto fault = bridges::parameter_fault(component, vhost, name, *value); !fault.empty())
+      return entry.wrong(fault);
+    into.parameters.push_back({component, vhost, name, *value});
   } else {
     into.passed_over.push_back(component);
   }
