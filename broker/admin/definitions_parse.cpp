@@ -192,7 +192,7 @@ Outcome<DefinitionsDocument> parse_definitions(const Table& body, std::string_vi
       out.users.push_back(read_user(entry));
       if (entry.table().find("limits") == nullptr) return;
       Table limits = entry.object("limits");
-      if (std::string fault = limits_fault(LimitScope::user, limits); !fault.empty()) entry.wrong(fault);
+      if (std::string wrong = limits_fault(LimitScope::user, limits); !wrong.empty()) entry.wrong(wrong);
       if (!limits.empty()) out.user_limits.emplace_back(out.users.back().name, std::move(limits));
     });
     each("vhosts", [&](Entry& entry) { out.vhosts.push_back(read_vhost(entry)); });

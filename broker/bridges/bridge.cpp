@@ -80,12 +80,12 @@ Transfer& Bridge::transfer(Transfer::Config config) {
 void Bridge::consume(const std::string& queue, std::uint16_t prefetch, const amqp::Table& arguments) {
   const std::string encoded = amqp::encode_table(arguments);
   source_->ask(amqp::BasicQos{.prefetch_count = prefetch});
-  source_->ask(amqp::BasicConsume{.queue = queue, .consumer_tag = {}, .no_ack = transfer_->no_ack(), .arguments = {encoded}},
-               [this](const amqp::Method&) {
-                 set_state(State::running);
-                 log::info("bridges", "{} is running, from {} to {}", what_, source_->uri().text(),
-                           destination_->uri().text());
-               });
+  source_->ask(
+      amqp::BasicConsume{.queue = queue, .consumer_tag = {}, .no_ack = transfer_->no_ack(), .arguments = {encoded}},
+      [this](const amqp::Method&) {
+        set_state(State::running);
+        log::info("bridges", "{} is running, from {} to {}", what_, source_->uri().text(), destination_->uri().text());
+      });
 }
 
 void Bridge::ensure_queue(Peer& at, const std::string& queue, const amqp::Table& arguments,
@@ -94,16 +94,18 @@ void Bridge::ensure_queue(Peer& at, const std::string& queue, const amqp::Table&
     const auto* ok = std::get_if<amqp::QueueDeclareOk>(&answer);
     then(ok ? ok->message_count : 0);
   };
-  at.probe([queue](amqp::Connection& wire,
-                   std::uint16_t on) { wire.send(on, amqp::QueueDeclare{.queue = queue, .passive = true, .arguments = {}}); },
-           [this, &at, queue, arguments, declared](const amqp::Method* there, const Peer::Refusal& refused) {
-             if (there != nullptr) return declared(*there);
-             if (refused.code != static_cast<std::uint16_t>(amqp::ReplyCode::not_found)) {
-               return fail(fmt::format("{}: {}", at.uri().text(), refused.text));
-             }
-             const std::string encoded = amqp::encode_table(arguments);
-             at.ask(amqp::QueueDeclare{.queue = queue, .durable = true, .arguments = {encoded}}, declared);
-           });
+  at.probe(
+      [queue](amqp::Connection& wire, std::uint16_t on) {
+        wire.send(on, amqp::QueueDeclare{.queue = queue, .passive = true, .arguments = {}});
+      },
+      [this, &at, queue, arguments, declared](const amqp::Method* there, const Peer::Refusal& refused) {
+        if (there != nullptr) return declared(*there);
+        if (refused.code != static_cast<std::uint16_t>(amqp::ReplyCode::not_found)) {
+          return fail(fmt::format("{}: {}", at.uri().text(), refused.text));
+        }
+        const std::string encoded = amqp::encode_table(arguments);
+        at.ask(amqp::QueueDeclare{.queue = queue, .durable = true, .arguments = {encoded}}, declared);
+      });
 }
 
 // Not from inside of the ends, which go.

@@ -73,9 +73,14 @@ void Peer::drop() {
   armed_ = Monotonic::max();
   if (!stream_) return;
   const bool was_over = std::exchange(over_, true);
-  if (wire_ && wire_->running()) wire_->close_ok("the bridge ends");
+  if (wire_ && wire_->running()) {
+    wire_->close_ok("the bridge ends");
+    // A socket that is closed with something unread takes back what the peer has not read: acknowledgements, deletions.
+    stream_->close_after_peer(patience);
+  } else {
+    stream_->close_after_flush();
+  }
   over_ = was_over;
-  stream_->close_after_flush();
   stream_.reset();  // What is left to write goes out without it.
   wire_.reset();
 }

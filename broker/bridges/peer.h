@@ -13,6 +13,7 @@
 // to posts that. The destructor closes the connection and tells nobody.
 #pragma once
 
+#include <chrono>
 #include <deque>
 #include <functional>
 #include <map>
@@ -97,6 +98,7 @@ class Peer final : net::StreamHandler, amqp::ClientEvents {
  private:
   static constexpr std::uint16_t channel = 1;
   static constexpr std::size_t most_unsent = 512u << 10;
+  static constexpr std::chrono::milliseconds patience{1000};  // For the peer to close, once we have.
 
   std::size_t on_data(std::string_view bytes) override;
   void on_lost(std::string_view reason) override;

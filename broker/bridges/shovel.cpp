@@ -34,7 +34,8 @@ void Shovel::set_up_source() {
         const auto* made = std::get_if<amqp::QueueDeclareOk>(&answer);
         const std::string queue(made ? made->queue : std::string_view());
         source().ask(
-            amqp::QueueBind{.queue = queue, .exchange = spec_.source_exchange, .routing_key = spec_.source_key, .arguments = {}},
+            amqp::QueueBind{
+                .queue = queue, .exchange = spec_.source_exchange, .routing_key = spec_.source_key, .arguments = {}},
             [this, queue](const amqp::Method&) { move(queue, 0); });
       });
 }
