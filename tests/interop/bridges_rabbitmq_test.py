@@ -24,7 +24,7 @@ class Rabbit(brokers.Broker):
 
     def __init__(self):
         if Rabbit.node is None:
-            Rabbit.node = brokers.RabbitNode(plugins=("rabbitmq_management", "rabbitmq_federation"))
+            Rabbit.node = brokers.RabbitNode()
         self.port, self.http = Rabbit.node.amqp, Rabbit.node.http
 
     def control_command(self):
