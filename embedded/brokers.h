@@ -13,7 +13,7 @@
 #include <string>
 
 #include "embedded/running.h"
-#include "sdk/link/local_broker.h"
+#include "sdk/endpoint/local_broker.h"
 
 namespace wherry::embedded {
 

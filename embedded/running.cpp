@@ -8,7 +8,7 @@
 #include "base/log.h"
 #include "broker/server/wiring.h"
 #include "broker/settings/broker_settings.h"
-#include "sdk/link/local_broker.h"
+#include "sdk/endpoint/local_broker.h"
 
 namespace wherry::embedded {
 

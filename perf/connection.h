@@ -19,7 +19,7 @@
 #include "base/result.h"
 #include "perf/frame_scanner.h"
 #include "perf/frames.h"
-#include "sdk/link/endpoint.h"
+#include "sdk/endpoint/endpoint.h"
 
 namespace wherry::perf {
 

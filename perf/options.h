@@ -8,7 +8,7 @@
 
 #include "base/result.h"
 #include "perf/workload.h"
-#include "sdk/link/endpoint.h"
+#include "sdk/endpoint/endpoint.h"
 
 namespace wherry::perf {
 

@@ -19,7 +19,7 @@
 #include "perf/process_stats.h"
 #include "perf/totals.h"
 #include "perf/workload.h"
-#include "sdk/link/endpoint.h"
+#include "sdk/endpoint/endpoint.h"
 
 namespace wherry::perf {
 

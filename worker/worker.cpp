@@ -16,7 +16,7 @@
 #include "net/address.h"
 #include "net/watchdog.h"
 #include "sdk/client/configure.h"
-#include "sdk/link/local_broker.h"
+#include "sdk/endpoint/local_broker.h"
 #include "sdk/results/backend.h"
 #include "wherry/error.h"
 #include "worker/metrics/endpoint.h"

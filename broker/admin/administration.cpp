@@ -29,9 +29,10 @@ std::optional<HttpAnswer> answer_console(const HttpRequest& request) {
 
 }  // namespace
 
-Result<std::unique_ptr<Administration>> Administration::start(Broker& broker, AdministrationConfig config) {
+Result<std::unique_ptr<Administration>> Administration::start(Broker& broker, bridges::Bridges& bridges,
+                                                              AdministrationConfig config) {
   std::unique_ptr<Administration> out(new Administration);
-  out->desk_ = std::make_unique<Desk>(broker, std::move(config.desk));
+  out->desk_ = std::make_unique<Desk>(broker, bridges, std::move(config.desk));
   out->routes_ = std::make_unique<Routes>(*out->desk_);
   out->desk_->add_listener({"amqp", broker.address()});
   if (const auto at = broker.tls_address()) out->desk_->add_listener({"amqp/ssl", *at});

@@ -1,11 +1,12 @@
 // Administration: everything that lets operators at a running broker, put together: the desk, the management API and
 // the metrics with their listeners, and a thread on which the control socket's verbs are done.
 //
-//   auto administration = Administration::start(broker, config);
+//   auto administration = Administration::start(broker, bridges, config);
 //   administration->ask(request, [](Outcome<FieldValue> answer) { ... });      // a verb of the control socket
 //
 // Errors of start() name the address that cannot be had. Threads: start() and the destructor one at a time;
-// ask() any. Lifetime: the broker outlives it; it goes before the broker stops, and waits for requests under way.
+// ask() any. Lifetime: broker and bridges outlive it; it goes before the broker stops, and waits for requests under
+// way.
 #pragma once
 
 #include <condition_variable>
@@ -35,7 +36,8 @@ struct AdministrationConfig {
 
 class Administration {
  public:
-  static Result<std::unique_ptr<Administration>> start(Broker& broker, AdministrationConfig config);
+  static Result<std::unique_ptr<Administration>> start(Broker& broker, bridges::Bridges& bridges,
+                                                       AdministrationConfig config);
   ~Administration();
 
   // Where somebody listens, with the port that was picked: "http" and "https" is the management API, "http/prometheus"

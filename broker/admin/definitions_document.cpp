@@ -80,6 +80,15 @@ void export_vhost(Desk& desk, const SharedVhostRef& vhost, bool alone, Lists& in
       }
     }
   }
+  for (const RuntimeParameters::Parameter& each : desk.settings().parameters().list()) {
+    if (each.vhost != name) continue;
+    Table row;
+    put(row, "vhost", name);
+    put(row, "component", each.component);
+    put(row, "name", each.name);
+    row.entries().emplace_back("value", each.value);
+    into.parameters.emplace_back(std::move(row));
+  }
   for (const Limits::Named& each : desk.settings().list_vhost_limits()) {
     if (each.name != name) continue;
     Table row;
@@ -175,6 +184,12 @@ Outcome<void> import_topology(Desk& desk, const DefinitionsDocument& document) {
       return refused(
           fmt::format("binding of '{}' to '{}' of vhost '{}'", each.what.destination, each.what.source, each.vhost),
           bound.error());
+    }
+  }
+  // When what they move between is there.
+  for (const auto& each : document.parameters) {
+    if (auto set = desk.settings().parameters().set(each.vhost, each.component, each.name, each.value); !set) {
+      return refused(fmt::format("{} '{}' of vhost '{}'", each.component, each.name, each.vhost), set.error());
     }
   }
   if (auto kept = operations.kept(); !kept) return unavailable(kept.error().explanation);

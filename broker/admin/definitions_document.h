@@ -15,6 +15,7 @@
 #include "broker/routing/policies.h"
 #include "broker/routing/vhost.h"
 #include "broker/shard/runtime_access.h"
+#include "broker/shard/runtime_parameters.h"
 
 namespace wherry::broker::admin {
 
@@ -44,6 +45,7 @@ struct DefinitionsDocument {
   std::vector<TopicOfUser> topic_permissions;
   std::vector<Policy> policies;
   std::vector<Of<amqp::Table>> vhost_limits;
+  std::vector<RuntimeParameters::Parameter> parameters;  // Of bridges.
   std::vector<std::pair<std::string, amqp::FieldValue>> global_parameters;
   std::vector<Of<ExchangeSpec>> exchanges;
   std::vector<Of<QueueSpec>> queues;

@@ -2,6 +2,7 @@
 
 #include "broker/admin/definitions_document.h"
 #include "broker/auth/password_hash.h"
+#include "broker/bridges/parameters.h"
 #include "broker/routing/limits.h"
 
 namespace wherry::broker::admin {
@@ -138,6 +139,13 @@ void read_parameter(Entry& entry, DefinitionsDocument& into) {
     into.vhost_limits.push_back({entry.vhost(), std::move(limits)});
   } else if (component == component_of(PolicyKind::by_operator)) {
     into.policies.push_back(read_policy(entry, PolicyKind::by_operator, name, entry.object("value")));
+  } else if (bridges::is_bridge_component(component)) {
+    const std::string vhost = entry.vhost();
+    const FieldValue* value = entry.table().find("value");
+    if (value == nullptr) return entry.wrong("value has to be there");
+    if (auto fault = bridges::parameter_fault(component, vhost, name, *value); !fault.empty())
+      return entry.wrong(fault);
+    into.parameters.push_back({component, vhost, name, *value});
   } else {
     into.passed_over.push_back(component);
   }
@@ -184,7 +192,7 @@ Outcome<DefinitionsDocument> parse_definitions(const Table& body, std::string_vi
       out.users.push_back(read_user(entry));
       if (entry.table().find("limits") == nullptr) return;
       Table limits = entry.object("limits");
-      if (std::string fault = limits_fault(LimitScope::user, limits); !fault.empty()) entry.wrong(fault);
+      if (std::string wrong = limits_fault(LimitScope::user, limits); !wrong.empty()) entry.wrong(wrong);
       if (!limits.empty()) out.user_limits.emplace_back(out.users.back().name, std::move(limits));
     });
     each("vhosts", [&](Entry& entry) { out.vhosts.push_back(read_vhost(entry)); });

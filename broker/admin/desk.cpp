@@ -24,8 +24,9 @@ Outcome<void> Caller::check(Access access, std::string_view kind, std::string_vi
       fmt::format("ACCESS_REFUSED - access to {} '{}' in vhost '{}' refused for user '{}'", kind, name, vhost, name_));
 }
 
-Desk::Desk(Broker& broker, DeskConfig config)
+Desk::Desk(Broker& broker, bridges::Bridges& bridges, DeskConfig config)
     : broker_(broker),
+      bridges_(bridges),
       config_(std::move(config)),
       sampler_(broker.shared()),
       tasks_(broker.shared(), config_.task_bounds),

@@ -4,7 +4,7 @@
 // A Caller is whoever asks. Tags are RabbitMQ's: management sees and does what the user's permissions allow in its
 // virtual hosts; policymaker sets policies and limits there as well; monitoring sees everything; administrator does
 // everything. Who comes over the control socket owns the broker's files, and is an administrator.
-// Threads: any but a shard's; requests block. Lifetime: the broker outlives it.
+// Threads: any but a shard's; requests block. Lifetime: broker and bridges outlive it.
 #pragma once
 
 #include <chrono>
@@ -18,6 +18,7 @@
 #include "broker/admin/remote_control.h"
 #include "broker/admin/sampler.h"
 #include "broker/admin/task_watch.h"
+#include "broker/bridges/bridges.h"
 #include "broker/shard/broker.h"
 #include "broker/shard/operations.h"
 #include "broker/shard/survey.h"
@@ -69,9 +70,10 @@ struct DeskConfig {
 
 class Desk {
  public:
-  Desk(Broker& broker, DeskConfig config);
+  Desk(Broker& broker, bridges::Bridges& bridges, DeskConfig config);
 
   Broker& broker() { return broker_; }
+  bridges::Bridges& bridges() { return bridges_; }
   Shared& shared() { return broker_.shared(); }
   RuntimeAccess& access() { return broker_.access(); }
   RuntimeSettings& settings() { return broker_.settings(); }
@@ -95,6 +97,7 @@ class Desk {
 
  private:
   Broker& broker_;
+  bridges::Bridges& bridges_;
   DeskConfig config_;
   Sampler sampler_;
   TaskWatch tasks_;

@@ -75,6 +75,8 @@ WHERRY_HANDLER(delete_vhost_limit);
 WHERRY_HANDLER(list_user_limits);
 WHERRY_HANDLER(put_user_limit);
 WHERRY_HANDLER(delete_user_limit);
+
+// parameters.cpp
 WHERRY_HANDLER(list_parameters);
 WHERRY_HANDLER(get_parameter);
 WHERRY_HANDLER(put_parameter);
@@ -83,6 +85,14 @@ WHERRY_HANDLER(list_global_parameters);
 WHERRY_HANDLER(get_global_parameter);
 WHERRY_HANDLER(put_global_parameter);
 WHERRY_HANDLER(delete_global_parameter);
+
+// bridges.cpp
+WHERRY_HANDLER(list_shovels);
+WHERRY_HANDLER(get_shovel);
+WHERRY_HANDLER(delete_shovel);
+WHERRY_HANDLER(restart_shovel);
+WHERRY_HANDLER(list_federation_links);
+WHERRY_HANDLER(restart_federation_link);
 
 // definitions_document.cpp
 WHERRY_HANDLER(export_definitions);

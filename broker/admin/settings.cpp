@@ -1,4 +1,4 @@
-// Policies, limits and parameters.
+// Policies and limits.
 #include <fmt/format.h>
 
 #include "broker/admin/handlers.h"
@@ -193,104 +193,6 @@ Outcome<Answer> delete_user_limit(Desk& desk, const Request& request) {
   auto kept = desk.kept(desk.settings().clear_user_limits(request.part(0), request.part(1)));
   if (!kept) return tl::unexpected(kept.error());
   desk.audit(request.caller, fmt::format("cleared {} of user '{}'", request.part(1), request.part(0)));
-  return done();
-}
-
-// --- parameters ---
-
-// What RabbitMQ keeps as parameters and this broker has too.
-Outcome<Answer> list_parameters(Desk& desk, const Request& request) {
-  FieldArray rows;
-  for (const Limits::Named& each : desk.settings().list_vhost_limits()) {
-    if (!request.caller.sees(each.name)) continue;
-    if (request.parts.size() > 0 && request.part(0) != "vhost-limits") continue;
-    if (request.parts.size() > 1 && request.part(1) != each.name) continue;
-    Table row;
-    put(row, "vhost", each.name);
-    put(row, "component", std::string("vhost-limits"));
-    put(row, "name", std::string("limits"));
-    put(row, "value", each.limits);
-    rows.emplace_back(std::move(row));
-  }
-  return listing(std::move(rows));
-}
-
-namespace {
-// Of a component that this broker has, by the words of RabbitMQ for one that it has not.
-Outcome<void> check_component(const Request& request) {
-  if (request.part(0) == "vhost-limits") return {};
-  return bad_request(fmt::format("Validation failed\n\ncomponent {} not found\n", request.part(0)));
-}
-}  // namespace
-
-Outcome<Answer> get_parameter(Desk& desk, const Request& request) {
-  auto all = list_parameters(desk, request);
-  if (!all) return all;
-  for (const FieldValue& each : *all->body.get<FieldArray>()) {
-    if (*each.get<Table>()->string("name") == request.part(2)) return answer(each);
-  }
-  return not_found();
-}
-
-Outcome<Answer> put_parameter(Desk& desk, const Request& request) {
-  if (auto fine = check_component(request); !fine) return tl::unexpected(fine.error());
-  const FieldValue* value = request.body.find("value");
-  const Table* limits = value ? value->get<Table>() : nullptr;
-  if (limits == nullptr) return bad_request("key_missing: value, an object");
-  if (std::string fault = limits_fault(LimitScope::vhost, *limits); !fault.empty()) {
-    return bad_request(fmt::format("Validation failed\n\n{}\n", fault));
-  }
-  const bool fresh = !get_parameter(desk, request);
-  auto kept = desk.kept(desk.settings().set_vhost_limits(request.part(1), *limits));
-  if (!kept) return tl::unexpected(kept.error());
-  desk.audit(request.caller, fmt::format("limits of vhost '{}' are {}", request.part(1), amqp::to_string(*limits)));
-  return fresh ? created() : done();
-}
-
-Outcome<Answer> delete_parameter(Desk& desk, const Request& request) {
-  if (!get_parameter(desk, request)) return not_found();
-  auto kept = desk.kept(desk.settings().set_vhost_limits(request.part(1), {}));
-  if (!kept) return tl::unexpected(kept.error());
-  desk.audit(request.caller, fmt::format("cleared the limits of vhost '{}'", request.part(1)));
-  return done();
-}
-
-namespace {
-Table global_row(const std::string& name, const FieldValue& value) {
-  Table row;
-  put(row, "name", name);
-  row.entries().emplace_back("value", value);
-  return row;
-}
-}  // namespace
-
-Outcome<Answer> list_global_parameters(Desk& desk, const Request&) {
-  FieldArray rows;
-  for (const auto& [name, value] : desk.access().global_parameters()) rows.emplace_back(global_row(name, value));
-  return listing(std::move(rows));
-}
-
-Outcome<Answer> get_global_parameter(Desk& desk, const Request& request) {
-  const auto all = desk.access().global_parameters();
-  const auto found = all.find(request.part(0));
-  if (found == all.end()) return not_found();
-  return answer(global_row(found->first, found->second));
-}
-
-Outcome<Answer> put_global_parameter(Desk& desk, const Request& request) {
-  const FieldValue* value = request.body.find("value");
-  if (value == nullptr) return bad_request("key_missing: value");
-  const bool fresh = !desk.access().global_parameters().contains(request.part(0));
-  auto kept = desk.kept(desk.access().set_global_parameter(request.part(0), *value));
-  if (!kept) return tl::unexpected(kept.error());
-  desk.audit(request.caller, fmt::format("set global parameter '{}'", request.part(0)));
-  return fresh ? created() : done();
-}
-
-Outcome<Answer> delete_global_parameter(Desk& desk, const Request& request) {
-  auto kept = desk.kept(desk.access().clear_global_parameter(request.part(0)));
-  if (!kept) return tl::unexpected(kept.error());
-  desk.audit(request.caller, fmt::format("cleared global parameter '{}'", request.part(0)));
   return done();
 }
 

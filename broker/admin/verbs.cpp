@@ -7,6 +7,7 @@
 
 #include <fmt/format.h>
 
+#include "broker/admin/bridge_verbs.h"
 #include "broker/admin/handlers.h"
 #include "broker/admin/task_verbs.h"
 #include "broker/auth/password_hash.h"
@@ -572,13 +573,14 @@ constexpr KnownVerb verbs[] = {
 }  // namespace
 
 bool is_verb(std::string_view name) {
-  return is_task_verb(name) ||
+  return is_task_verb(name) || is_bridge_verb(name) ||
          std::any_of(std::begin(verbs), std::end(verbs), [&](const KnownVerb& each) { return each.name == name; });
 }
 
 Outcome<FieldValue> run_verb(Desk& desk, const Table& request) {
   const std::string name = text_of(request, "verb");
   if (is_task_verb(name)) return run_task_verb(desk, request);
+  if (is_bridge_verb(name)) return run_bridge_verb(desk, request);
   for (const KnownVerb& each : verbs) {
     if (each.name == name) return each.run(desk, request);
   }

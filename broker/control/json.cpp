@@ -139,14 +139,19 @@ std::string to_line(const Json& json) {
 
 }  // namespace
 
-Result<Table> parse_object(std::string_view text, std::size_t most_size) {
+Result<FieldValue> parse_value(std::string_view text, std::size_t most_size) {
   if (text.size() > most_size) return fail(fmt::format("more than {} bytes", most_size));
   // What an answer may hold grows with its size.
   Builder builder(std::max<std::size_t>(10'000, most_size / 8));
   const bool parsed = nlohmann::json::sax_parse(text.begin(), text.end(), &builder);
   if (!parsed) return fail(builder.fault().empty() ? "no JSON" : builder.fault());
-  FieldValue value = builder.take();
-  Table* table = std::get_if<Table>(&value.value);
+  return builder.take();
+}
+
+Result<Table> parse_object(std::string_view text, std::size_t most_size) {
+  auto value = parse_value(text, most_size);
+  if (!value) return tl::unexpected(value.error());
+  Table* table = std::get_if<Table>(&value->value);
   if (table == nullptr) return fail("no JSON object");
   return std::move(*table);
 }

@@ -20,6 +20,8 @@ namespace wherry::broker::control {
 constexpr const char* socket_name = "control.sock";  // Of the socket, in the data directory.
 constexpr std::size_t most_bytes = 256 * 1024;
 
+// Any value; parse_object() takes an object alone.
+Result<amqp::FieldValue> parse_value(std::string_view text, std::size_t most_size = most_bytes);
 Result<amqp::Table> parse_object(std::string_view text, std::size_t most_size = most_bytes);
 std::string to_json(const amqp::Table& table);
 std::string to_json(const amqp::FieldValue& value);

@@ -11,6 +11,7 @@ struct Operand {
   enum class Kind {
     text,
     json,    // An object, sent as such.
+    value,   // Any JSON, sent as such.
     secret,  // Read from standard input where it is missing.
     file,    // Sent with its whole path.
     output,  // Where the answer goes; "-" for standard output. Not sent.

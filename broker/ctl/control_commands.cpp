@@ -248,6 +248,12 @@ Result<amqp::Table> request_of(const ControlCommand& command, const Asked& asked
       request.set(operand.name, std::filesystem::absolute(asked.words[at]).string());
       continue;
     }
+    if (operand.kind == Operand::Kind::value) {
+      auto value = control::parse_value(asked.words[at]);
+      if (!value) return fail("JSON decoding error. Reason: " + value.error().message);
+      request.set(operand.name, std::move(*value));
+      continue;
+    }
     if (operand.kind != Operand::Kind::json) {
       request.set(operand.name, asked.words[at]);
       continue;

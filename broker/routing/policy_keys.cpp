@@ -93,6 +93,9 @@ constexpr PolicyKey keys[] = {
     {"rate-burst", "x-rate-burst", least, true, "burst", rate_burst},
     {"consumer-timeout", "x-consumer-timeout", least, true, "consumer timeout", time},
     {"alternate-exchange", "alternate-exchange", argument, false, "alternate exchange name", text},
+    // Of exchanges, for broker/bridges.
+    {"federation-upstream", "", argument, false, "federation upstream name", text},
+    {"federation-upstream-set", "", argument, false, "federation upstream set name", text},
     // There is nothing here that these could change.
     {"queue-mode", "", argument, false, "queue-mode value", queue_mode},
     {"queue-version", "", argument, false, "queue-version value", queue_version},

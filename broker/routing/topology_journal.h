@@ -18,7 +18,7 @@ namespace wherry::broker {
 
 // A setting of a virtual host, or of the whole broker where the vhost is empty.
 struct ParameterSpec {
-  std::string component;  // "policy", "operator_policy", "vhost-limits", "user-limits"
+  std::string component;  // "policy", "operator_policy", "vhost-limits", "user-limits", "shovel", ...
   std::string name;
   amqp::Table value;
 };

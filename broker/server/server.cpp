@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "broker/admin/administration.h"
+#include "broker/bridges/bridges.h"
 #include "broker/control/control_server.h"
 #include "broker/control/json.h"
 #include "broker/definitions/definitions.h"
@@ -26,6 +27,10 @@ WatchProbes probes_of(const Broker& broker, unsigned shards, const std::string& 
   return probes;
 }
 
+std::string node_name() {
+  return "wherry@" + host_name();
+}
+
 admin::AdministrationConfig administration_of(const Plan& plan, const std::filesystem::path& data_dir) {
   admin::AdministrationConfig config;
   config.management = plan.management;
@@ -34,7 +39,7 @@ admin::AdministrationConfig administration_of(const Plan& plan, const std::files
   config.metrics = plan.metrics;
   config.metrics_https = plan.metrics_https;
   config.http = plan.http;
-  config.desk.node = "wherry@" + host_name();
+  config.desk.node = node_name();
   config.desk.version = WHERRY_VERSION;
   config.desk.data_dir = data_dir.string();
   config.desk.memory_limit = plan.watch.memory_mark;
@@ -55,6 +60,7 @@ struct Server::Impl {
   std::unique_ptr<DataDir> data;
   std::unique_ptr<Definitions> definitions;
   std::unique_ptr<Broker> broker;
+  std::unique_ptr<bridges::Bridges> bridges;
   std::unique_ptr<ResourceWatch> watch;
   std::unique_ptr<admin::Administration> administration;
   // What the definitions' thread has posted to the loop may come after the verbs are gone.
@@ -100,6 +106,7 @@ Result<std::unique_ptr<Server>> Server::start(Plan plan, ServerHost host) {
     if (auto kept = impl->keep(plan); !kept) return tl::unexpected(kept.error());
   }
   const std::shared_ptr<Alarms> alarms = plan.broker.alarms;
+  plan.broker.cluster_name = node_name();
   plan.broker.on_failure = std::move(host.on_failure);
   plan.broker.on_committed = [&loop = host.loop, verbs = impl->verbs] {
     loop.post([verbs] {
@@ -108,9 +115,12 @@ Result<std::unique_ptr<Server>> Server::start(Plan plan, ServerHost host) {
   };
   impl->broker = std::make_unique<Broker>(std::move(plan.broker));
   if (auto started = impl->broker->start(plan.amqp, plan.amqps); !started) return tl::unexpected(started.error());
-  auto administration = admin::Administration::start(*impl->broker, administration_of(plan, impl->data_path));
+  impl->bridges = std::make_unique<bridges::Bridges>(*impl->broker);
+  auto administration =
+      admin::Administration::start(*impl->broker, *impl->bridges, administration_of(plan, impl->data_path));
   if (!administration) return tl::unexpected(administration.error());
   impl->administration = std::move(*administration);
+  impl->bridges->start([&desk = impl->administration->desk()] { return desk.cluster_name(); });
   if (impl->data) {
     const std::string data_dir = impl->data_path.string();
     impl->watch = std::make_unique<ResourceWatch>(plan.watch, probes_of(*impl->broker, impl->shards, data_dir), alarms);
@@ -140,6 +150,7 @@ std::optional<net::Address> Server::listener(std::string_view protocol) const {
 void Server::stop(std::string_view reason) {
   impl_->operators.reset();
   impl_->verbs->reset();
+  impl_->bridges->stop();
   impl_->administration.reset();
   impl_->broker->stop(reason);
 }

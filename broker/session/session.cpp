@@ -296,7 +296,7 @@ Session::Login Session::on_login(std::string_view mechanism, std::string_view re
   mechanism_ = mechanism;
   client_properties_ = properties;
   user_version_ = host_.users().version();
-  auto user = log_in(mechanism, response);
+  auto user = peer_.internal ? Result<UserRef>(peer_.internal) : log_in(mechanism, response);
   Login login;
   if (!user) {
     log::warning("session", "{}: login refused: {}", peer_.address, user.error().message);
@@ -343,6 +343,7 @@ AmqpResult<void> Session::on_open(std::string_view virtual_host, const amqp::Tun
 
 void Session::follow_user() {
   user_version_ = host_.users().version();
+  if (peer_.internal) return;
   if (UserRef found = host_.users().now()->find(user_->name())) user_ = std::move(found);
 }
 
@@ -351,6 +352,10 @@ AmqpResult<void> Session::take_quotas(std::string_view virtual_host) {
     return tl::unexpected<amqp::AmqpError>(
         amqp::AmqpError{ReplyCode::not_allowed, std::move(text), amqp::ConnectionOpen::id, true});
   };
+  if (peer_.internal) {
+    user_quota_ = std::make_shared<UserQuota>();
+    return {};
+  }
   of_vhost_ = Taken::from(vhost_, vhost_->connections());
   if (!of_vhost_) {
     return refuse(fmt::format("access to vhost '{}' refused for user '{}': connection limit ({}) is reached",

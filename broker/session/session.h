@@ -57,6 +57,7 @@ class Session final : public amqp::ServerEvents {
     std::string address;  // For logs.
     bool loopback = false;
     std::string certified = {};  // The user that its certificate names; empty: it has shown none that is good.
+    UserRef internal = {};       // A part of this broker, which needs no login and counts nowhere.
     bool one_too_many = false;   // There are as many connections as may be: it is told so once it has logged in.
   };
   Session(const SessionConfig& config, Host& host, SessionOwner& owner, OutputBuffer& out, ConnectionId id, Peer peer,

@@ -1,8 +1,11 @@
 #include "broker/shard/broker.h"
 
+#include <cerrno>
 #include <condition_variable>
+#include <system_error>
 
 #include <fmt/format.h>
+#include <sys/socket.h>
 
 #include "base/log.h"
 #include "broker/shard/shard.h"
@@ -10,6 +13,7 @@
 namespace wherry::broker {
 
 Shared::Shared(const BrokerConfig& config) : config_(config), users_(config.users) {
+  set_cluster_name(nullptr);
   if (config.connection_max > 0) connections_->set_limit(config.connection_max);
   if (config.queue_max > 0) queues_->set_limit(config.queue_max);
   for (const std::string& name : config.vhosts) add_vhost(std::make_shared<SharedVhost>(name));
@@ -17,6 +21,18 @@ Shared::Shared(const BrokerConfig& config) : config_(config), users_(config.user
     for (const std::string& user : config.users->names()) user_quotas_.emplace(user, std::make_shared<UserQuota>());
   }
   for (unsigned i = 0; i < config.shards; ++i) shards_.push_back(std::make_unique<Shard>(i, *this));
+}
+
+void Shared::set_cluster_name(const std::string* name) {
+  auto next = std::make_unique<Sessions>(Sessions{config_.session, config_.tls_session});
+  const std::string& told = name ? *name : config_.cluster_name;
+  if (!told.empty()) {
+    next->plain.amqp.properties.set("cluster_name", told);
+    next->tls.amqp.properties.set("cluster_name", told);
+  }
+  std::unique_lock lock(mutex_);
+  current_.store(next.get(), std::memory_order_release);
+  sessions_.push_back(std::move(next));
 }
 
 SharedVhostRef Shared::find_vhost(std::string_view name) const {
@@ -179,6 +195,15 @@ Shard& Broker::next_shard() {
 
 void Broker::adopt(int socket) {
   next_shard().adopt(socket, Taken::from(shared_.connections_, *shared_.connections_));
+}
+
+Result<int> Broker::connect_internally(UserRef as) {
+  int ends[2];
+  if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends) != 0) {
+    return fail("no connection within this broker: " + std::generic_category().message(errno));
+  }
+  next_shard().adopt_internal(ends[1], std::move(as));
+  return ends[0];
 }
 
 std::optional<Monotonic> Broker::sync_began(unsigned shard) const {

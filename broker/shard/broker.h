@@ -46,6 +46,7 @@ struct BrokerConfig {
   // Of clients over TLS; null: there is no listener for them.
   net::TlsContextRef tls;
   SessionConfig tls_session;
+  std::string cluster_name;          // What connection.start tells clients, until it is given another name.
   std::uint64_t connection_max = 0;  // At once, over TLS or not; 0: no limit.
   std::uint64_t queue_max = 0;       // In all virtual hosts; 0: no limit.
   std::vector<std::string> vhosts{"/"};
@@ -83,6 +84,11 @@ class Shared {
  public:
   explicit Shared(const BrokerConfig& config);
   const BrokerConfig& config() const { return config_; }
+  // Those of connections that begin now. They stay as long as this does.
+  const SessionConfig& session_config() const { return current_.load(std::memory_order_acquire)->plain; }
+  const SessionConfig& tls_session_config() const { return current_.load(std::memory_order_acquire)->tls; }
+  // For connections that begin from now on; nothing: the configured one.
+  void set_cluster_name(const std::string* name);
   SharedVhostRef find_vhost(std::string_view name) const;
   std::vector<SharedVhostRef> vhosts() const;  // By name.
   void add_vhost(SharedVhostRef vhost);
@@ -106,7 +112,13 @@ class Shared {
 
  private:
   friend class Broker;
+  struct Sessions {
+    SessionConfig plain;
+    SessionConfig tls;
+  };
   const BrokerConfig& config_;
+  std::vector<std::unique_ptr<const Sessions>> sessions_;  // One for each name that there was.
+  std::atomic<const Sessions*> current_{nullptr};
   UserDirectory users_;
   mutable std::shared_mutex mutex_;  // Of the two maps; held for look-ups and changes of them alone.
   std::map<std::string, SharedVhostRef, std::less<>> vhosts_;
@@ -131,6 +143,9 @@ class Broker {
   std::optional<net::Address> tls_address() const;
   // Takes over the broker's end of a connection that came in another way. Threads: any.
   void adopt(int socket);
+  // A connected socket, the caller's, whose other end this broker serves: for a part of this process, which acts with
+  // the rights of that user, needs no login and counts among no limits. Threads: any.
+  Result<int> connect_internally(UserRef as);
   // Since when a shard waits for the write or sync that is under way. Threads: any.
   std::optional<Monotonic> sync_began(unsigned shard) const;
   // Policies and limits, while it runs. Threads: any.

@@ -8,8 +8,9 @@ namespace wherry::broker {
 
 namespace {
 
-Session::Peer peer_of(const net::Stream& stream, bool by_common_name, bool one_too_many) {
+Session::Peer peer_of(const net::Stream& stream, bool by_common_name, bool one_too_many, UserRef internal) {
   Session::Peer peer{stream.peer().text(), stream.peer().is_loopback()};
+  peer.internal = std::move(internal);
   peer.one_too_many = one_too_many;
   const net::TlsPeer* tls = stream.tls();
   if (tls != nullptr && tls->verified) peer.certified = by_common_name ? tls->common_name : tls->subject;
@@ -19,11 +20,11 @@ Session::Peer peer_of(const net::Stream& stream, bool by_common_name, bool one_t
 }  // namespace
 
 Endpoint::Endpoint(Shard& shard, const SessionConfig& config, ConnectionId id, std::unique_ptr<net::Stream> stream,
-                   Taken seat)
+                   Taken seat, UserRef internal)
     : shard_(shard),
       stream_(std::move(stream)),
-      session_(config, shard, *this, stream_->out(), id, peer_of(*stream_, config.login_by_common_name, !seat),
-               shard.loop().now()),
+      session_(config, shard, *this, stream_->out(), id,
+               peer_of(*stream_, config.login_by_common_name, !seat, std::move(internal)), shard.loop().now()),
       timer_(shard.loop()),
       seat_(std::move(seat)) {
   set_timer();

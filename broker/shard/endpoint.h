@@ -15,7 +15,9 @@ class Shard;
 class Endpoint final : public net::StreamHandler, public SessionOwner {
  public:
   // seat: of the connections there may be; empty: it is one too many.
-  Endpoint(Shard& shard, const SessionConfig& config, ConnectionId id, std::unique_ptr<net::Stream> stream, Taken seat);
+  // internal: see Session::Peer.
+  Endpoint(Shard& shard, const SessionConfig& config, ConnectionId id, std::unique_ptr<net::Stream> stream, Taken seat,
+           UserRef internal = {});
   ~Endpoint();
 
   void start() { stream_->start(*this); }

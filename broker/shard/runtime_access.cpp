@@ -19,6 +19,7 @@ namespace {
 constexpr std::string_view user_component = "user";
 constexpr std::string_view notes_component = "vhost-metadata";
 constexpr std::string_view global_component = "global";
+constexpr std::string_view cluster_name_parameter = "cluster_name";
 constexpr std::chrono::seconds shards_patience{60};
 
 FieldArray texts(const std::vector<std::string>& all) {
@@ -155,6 +156,7 @@ Result<bool> RuntimeAccess::restore(std::string_view vhost, std::string_view com
     return false;
   }
   kept_.insert_or_assign(Key(vhost, component, name), value);
+  if (component == global_component) tell_cluster_name(name);
   return true;
 }
 
@@ -352,6 +354,7 @@ RuntimeAccess::Change RuntimeAccess::set_global_parameter(std::string_view name,
   Table table;
   table.set("value", std::move(value));
   keep({"", std::string(global_component), std::string(name)}, std::move(table));
+  tell_cluster_name(name);
   return recorded();
 }
 
@@ -360,7 +363,15 @@ RuntimeAccess::Change RuntimeAccess::clear_global_parameter(std::string_view nam
   const Key key("", global_component, name);
   if (!kept_.contains(key)) return fail("Parameter does not exist");
   keep(key, std::nullopt);
+  tell_cluster_name(name);
   return recorded();
+}
+
+void RuntimeAccess::tell_cluster_name(std::string_view changed) {
+  if (changed != cluster_name_parameter) return;
+  const auto found = kept_.find(Key("", global_component, changed));
+  const FieldValue* value = found == kept_.end() ? nullptr : found->second.find("value");
+  shared_.set_cluster_name(value ? value->get<std::string>() : nullptr);
 }
 
 }  // namespace wherry::broker

@@ -76,6 +76,8 @@ class RuntimeAccess {
   // Replaces what is kept under the key; nothing: takes it away.
   void keep(Key key, std::optional<amqp::Table> value);
   std::uint64_t recorded() const;
+  // Clients are told the global parameter of that name.
+  void tell_cluster_name(std::string_view changed);
   Change put_user_locked(UserSpec spec);
   void empty_vhost(const SharedVhostRef& vhost);
 

@@ -92,6 +92,7 @@ void RuntimeSettings::vhost_removed(SharedVhost& vhost) {
     }
   });
   (void)set_vhost_limits_locked(vhost.name(), {});
+  parameters_.vhost_removed(vhost.name());
 }
 
 Result<void> RuntimeSettings::restore(std::string_view vhost_name, std::string_view component, std::string_view name,
@@ -103,6 +104,9 @@ Result<void> RuntimeSettings::restore(std::string_view vhost_name, std::string_v
     const bool user = component == user_limits_component;
     auto set = (user ? user_limits_ : vhost_limits_).set(user ? name : vhost_name, value);
     return set ? Result<void>() : unfit(set.error().message);
+  }
+  if (RuntimeParameters::knows(component)) {
+    return parameters_.restore(vhost_name, component, name, value) ? Result<void>() : unfit("it has no value");
   }
   const auto kind = policy_kind_of(component);
   auto spec = policy_of(std::string(name), value);

@@ -1,5 +1,6 @@
-// RuntimeSettings: what an operator sets while the broker runs: policies and limits. They come from the configuration
-// (at start, and whenever it is read again) and from requests; those of requests are kept in the definitions.
+// RuntimeSettings: what an operator sets while the broker runs: policies, limits, and the parameters of bridges. They
+// come from the configuration (at start, and whenever it is read again) and from requests; those of requests are kept
+// in the definitions.
 //
 //   auto change = settings.set_policy("/", PolicyKind::plain, spec);
 //   ... Definitions::committed() >= *change: it is kept: tell who asked
@@ -17,6 +18,7 @@
 #include "broker/routing/configured_settings.h"
 #include "broker/routing/quota.h"
 #include "broker/session/shared_vhost.h"
+#include "broker/shard/runtime_parameters.h"
 
 namespace wherry::broker {
 
@@ -47,6 +49,9 @@ class RuntimeSettings {
   Change clear_user_limits(std::string_view user, std::string_view name);
   std::vector<Limits::Named> list_user_limits() const;
 
+  // Those of bridges; they are nowhere but here.
+  RuntimeParameters& parameters() { return parameters_; }
+
   // There is a new one, which may have something to obey already; one is gone, with what was set for it.
   void vhost_added(std::string_view name);
   void vhost_removed(SharedVhost& vhost);
@@ -69,6 +74,7 @@ class RuntimeSettings {
   ConfiguredSettings configured_;  // Of virtual hosts that may come yet.
   Limits vhost_limits_{LimitScope::vhost};
   Limits user_limits_{LimitScope::user};
+  RuntimeParameters parameters_{shared_};
 };
 
 }  // namespace wherry::broker

@@ -85,7 +85,16 @@ void Shard::adopt(int socket, Taken seat) {
   loop_.post([this, fresh = std::make_shared<Fresh>(socket, std::move(seat))] {
     if (all_closed_) return;
     if (!fresh->seat) fresh->seat = seat_of_oldest_handshake();
-    serve(net::adopt(loop_, std::exchange(fresh->socket, -1)), shared_.config().session, std::move(fresh->seat));
+    serve(net::adopt(loop_, std::exchange(fresh->socket, -1)), shared_.session_config(), std::move(fresh->seat));
+  });
+}
+
+void Shard::adopt_internal(int socket, UserRef as) {
+  // Of a quota of its own: it takes no client's place.
+  const auto own = std::make_shared<Quota>();
+  loop_.post([this, as = std::move(as), fresh = std::make_shared<Fresh>(socket, Taken::from(own, *own))] {
+    if (all_closed_) return;
+    serve(net::adopt(loop_, std::exchange(fresh->socket, -1)), shared_.session_config(), std::move(fresh->seat), as);
   });
 }
 
@@ -101,16 +110,17 @@ void Shard::adopt_tls(int socket, Taken seat) {
         loop_, std::exchange(fresh->socket, -1), config.tls, config.session.amqp.handshake_timeout,
         [this, id](Result<std::unique_ptr<net::Stream>> stream) {
           auto over = shaking_.extract(id);
-          if (stream) return serve(*std::move(stream), shared_.config().tls_session, std::move(over.mapped().seat));
+          if (stream) return serve(*std::move(stream), shared_.tls_session_config(), std::move(over.mapped().seat));
           log::info("broker", "a client did not come through the handshake: {}", stream.error().message);
         });
     if (const auto found = shaking_.find(id); found != shaking_.end()) found->second.handshake = std::move(handshake);
   });
 }
 
-void Shard::serve(std::unique_ptr<net::Stream> stream, const SessionConfig& config, Taken seat) {
+void Shard::serve(std::unique_ptr<net::Stream> stream, const SessionConfig& config, Taken seat, UserRef internal) {
   const ConnectionId id = next_key();
-  auto endpoint = std::make_unique<Endpoint>(*this, config, id, std::move(stream), std::move(seat));
+  auto endpoint =
+      std::make_unique<Endpoint>(*this, config, id, std::move(stream), std::move(seat), std::move(internal));
   Endpoint& made = *endpoints_.emplace(id, std::move(endpoint)).first->second;
   note_young(id);
   made.start();

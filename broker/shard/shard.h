@@ -43,6 +43,8 @@ class Shard final : public Host {
   // seat: of the connections there may be. Empty: the one that has been in its handshake for longest gives way, or the
   // new one is told that it is one too many.
   void adopt(int socket, Taken seat);
+  // The end of a part of this broker, with the rights of that user and no login.
+  void adopt_internal(int socket, UserRef as);
   void adopt_tls(int socket, Taken seat);
   // Closes every connection; calls done on this shard's thread when the last is gone.
   void close_all(std::string reason, std::function<void()> done);
@@ -131,7 +133,7 @@ class Shard final : public Host {
   void await_dead_letters(std::vector<unsigned> homes, std::function<void()> reply) override;
 
  private:
-  void serve(std::unique_ptr<net::Stream> stream, const SessionConfig& config, Taken seat);
+  void serve(std::unique_ptr<net::Stream> stream, const SessionConfig& config, Taken seat, UserRef internal = {});
   // A queue at home here.
   struct Home;
   // A consumer of a channel here. away: what it needs when its queue is far.

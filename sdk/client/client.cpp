@@ -28,8 +28,8 @@
 #include "sdk/client/stored_results.h"
 #include "sdk/client/unique.h"
 #include "sdk/client/workflow.h"
+#include "sdk/endpoint/local_broker.h"
 #include "sdk/link/link.h"
-#include "sdk/link/local_broker.h"
 
 namespace wherry {
 

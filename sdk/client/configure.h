@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "sdk/client/routes.h"
-#include "sdk/link/endpoint.h"
+#include "sdk/endpoint/endpoint.h"
 #include "sdk/settings/app_settings.h"
 #include "wherry/options.h"
 

@@ -8,7 +8,8 @@
 #include <variant>
 
 #include "net/stream.h"
-#include "sdk/link/local_broker.h"
+#include "sdk/endpoint/local_broker.h"
+#include "sdk/endpoint/reach.h"
 #include "sdk/link/session.h"
 
 namespace wherry::sdk {
@@ -35,17 +36,9 @@ struct Link::Impl final : SessionHost, net::StreamHandler, std::enable_shared_fr
     auto done = [weak = weak_from_this()](Result<std::unique_ptr<net::Stream>> result) {
       if (auto self = weak.lock()) self->attempted(std::move(result));
     };
-    if (!to.tls) {
-      connecting = net::connect(loop, to.address, timeout, std::move(done));
-      return;
-    }
-    // The files are read for each connection: what was renewed counts.
-    auto context = net::TlsContext::client(*to.tls);
-    if (!context) {
-      return post(
-          [why = to.address.text() + ": " + context.error().message](Impl& impl) { impl.attempted(fail(why)); });
-    }
-    connecting = net::connect_tls(loop, to.address, *context, to.server_name, timeout, std::move(done));
+    auto reached = reach(loop, to, timeout, std::move(done));
+    if (!reached) return post([why = reached.error().message](Impl& impl) { impl.attempted(fail(why)); });
+    connecting = std::move(*reached);
   }
 
   // The broker is opened once: it is the same one, running again or not, that this link comes back to.

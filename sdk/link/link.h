@@ -34,7 +34,7 @@
 #include "net/event_loop.h"
 #include "protocol/amqp/constants.h"
 #include "protocol/amqp/table.h"
-#include "sdk/link/endpoint.h"
+#include "sdk/endpoint/endpoint.h"
 #include "sdk/link/messages.h"
 #include "sdk/link/prepared.h"
 #include "sdk/link/topology.h"

@@ -9,6 +9,7 @@
 #include "base/assert.h"
 #include "base/log.h"
 #include "protocol/amqp/properties.h"
+#include "sdk/endpoint/reach.h"
 
 namespace wherry::sdk {
 
@@ -18,20 +19,6 @@ constexpr std::uint16_t publish_channel = 1;
 constexpr std::uint16_t declare_channel = 2;
 // A connection that stood this long was a good one: the next loss begins its backoff anew.
 constexpr std::chrono::seconds settled_after{5};
-
-amqp::Table client_properties(const std::string& name) {
-  amqp::Table capabilities;
-  for (const char* each : {"publisher_confirms", "consumer_cancel_notify", "connection.blocked",
-                           "authentication_failure_close", "basic.nack", "exchange_exchange_bindings"}) {
-    capabilities.set(each, true);
-  }
-  amqp::Table properties;
-  properties.set("product", std::string("Wherry"));
-  properties.set("platform", std::string("C++"));
-  properties.set("connection_name", name);
-  properties.set("capabilities", std::move(capabilities));
-  return properties;
-}
 
 }  // namespace
 
@@ -88,16 +75,7 @@ void Session::try_next() {
 void Session::connected(OutputBuffer& out) {
   if (state_ != State::connecting) return;
   const Endpoint& to = config_.endpoints[endpoint_];
-  client_config_ = {};
-  client_config_.properties = client_properties(config_.name);
-  client_config_.response = std::string(1, '\0') + to.user + std::string(1, '\0') + to.password;
-  if (to.external) {
-    client_config_.mechanism = "EXTERNAL";
-    client_config_.response.clear();
-  }
-  client_config_.virtual_host = to.virtual_host;
-  client_config_.tuning.heartbeat_s = static_cast<std::uint16_t>(std::clamp<long>(to.heartbeat.count(), 0, 65'535));
-  client_config_.handshake_timeout = to.connection_timeout;
+  client_config_ = client_config(to, config_.name);
   confirms_ready_ = recovered_ = consumers_settled_ = ended_ = false;
   state_ = State::handshaking;
   step_began_ = host_.now();

@@ -49,7 +49,8 @@ struct Subject {
     };
     broker = std::make_unique<Broker>(std::move(config));
     WHERRY_FUZZ_CHECK(broker->start({}));
-    desk = std::make_unique<admin::Desk>(*broker, admin::DeskConfig{});
+    bridges = std::make_unique<bridges::Bridges>(*broker);
+    desk = std::make_unique<admin::Desk>(*broker, *bridges, admin::DeskConfig{});
     routes = std::make_unique<admin::Routes>(*desk);
     ask("PUT", "/api/queues/%2F/q", R"({"durable":true})");
     ask("PUT", "/api/exchanges/%2F/e", R"({"type":"topic"})");
@@ -66,6 +67,7 @@ struct Subject {
     WHERRY_FUZZ_CHECK(routes->answer(request).status < 300);
   }
   std::unique_ptr<Broker> broker;
+  std::unique_ptr<bridges::Bridges> bridges;  // Not started: no connection leaves this process.
   std::unique_ptr<admin::Desk> desk;
   std::unique_ptr<admin::Routes> routes;
 };

@@ -240,7 +240,8 @@ class RabbitNode:
     """A RabbitMQ of our own: private ports, private epmd, nothing outside a temporary folder."""
 
     # What Wherry has built in and RabbitMQ brings along as plugins.
-    PLUGINS = ("rabbitmq_management", "rabbitmq_consistent_hash_exchange", "rabbitmq_random_exchange")
+    PLUGINS = ("rabbitmq_management", "rabbitmq_consistent_hash_exchange", "rabbitmq_random_exchange",
+               "rabbitmq_shovel_management", "rabbitmq_federation_management")
 
     def __init__(self, listen=None, beside=None, plugins=PLUGINS, settings=""):
         """beside: another node, whose epmd and cookie it shares, so that the two can be one cluster. settings: more lines of

@@ -19,6 +19,11 @@ MISSING = [
     "/api/queues* *backing_queue_status *memory *recoverable_slaves *consumer_capacity *consumer_utilisation",
     # Where messages of a queue are is the store's, for all queues together.
     "/api/queues* *_ram *_paged_out *message_bytes_persistent",
+    # Of exchanges that federation makes at an upstream: here they are plain ones.
+    "/api/overview *internal_purpose",
+    "/api/nodes* *internal_purpose",
+    # RabbitMQ has a list around the one shovel.
+    "/api/shovels/vhost/{vhost}/{name} []",
     # Plugins bring pages of their own there.
     "/api/extensions []",
     # What changes a second is told of counts, not of what there is now.
@@ -51,6 +56,9 @@ EXTRA = [
     "/api/vhosts* *connections",
     "/api/definitions/{vhost} product_name product_version rabbitmq_version",
     "/api/nodes* *being_drained",
+    "/api/shovels* *blocked_status *messages",
+    # Within a list, at RabbitMQ.
+    "/api/shovels/vhost/{vhost}/{name} *",
 ]
 
 OTHER_TYPE = [
@@ -59,6 +67,8 @@ OTHER_TYPE = [
     "/api/queues* *head_message_timestamp",
     # A name of the cluster is a global parameter once it was set, at RabbitMQ always.
     "* *global_parameters[].value [].value",
+    # A shovel's connection to its own broker has none at RabbitMQ.
+    "* *channel_details.peer_port *connection_details.peer_port",
     # RabbitMQ writes null in lists and an empty text for one connection.
     "/api/connections/{name} ssl_protocol ssl_cipher peer_cert_subject",
 ]

@@ -55,6 +55,12 @@ class Side:
                 ("PUT", f"/api/operator-policies/{v}/cap", {"pattern": "^work", "definition": {"message-ttl": 3600000}, "apply-to": "queues"}),
                 ("PUT", f"/api/vhost-limits/{v}/max-queues", {"value": 100}),
                 ("PUT", f"/api/user-limits/{USER}/max-channels", {"value": 100}),
+                ("PUT", f"/api/queues/{v}/parcels", {"durable": True}),
+                ("POST", f"/api/exchanges/{v}/amq.default/publish", {
+                    "routing_key": "parcels", "payload": "stays", "payload_encoding": "string", "properties": {"delivery_mode": 2}}),
+                ("PUT", f"/api/parameters/shovel/{v}/carry", {"value": {
+                    "src-uri": f"amqp:///{v}", "src-queue": "parcels", "dest-uri": f"amqp:///{v}", "dest-queue": "parcels.there"}}),
+                ("PUT", f"/api/parameters/federation-upstream/{v}/east", {"value": {"uri": "amqp://127.0.0.1:1"}}),
                 ("PUT", "/api/global-parameters/note", {"value": {"a": 1}})):
             answer = self.api(method, path, body)
             assert answer.status < 300, (method, path, answer.status, answer.text)
@@ -76,18 +82,21 @@ class Side:
         """Whether the figures have come so far; RabbitMQ's are collected from time to time."""
         self.traffic()
         queue = self.api("GET", f"/api/queues/{VHOST}/work").json
-        channels = self.api("GET", "/api/channels").json
+        channels = [row for row in self.api("GET", "/api/channels").json if row["user"] == USER]
+        shovels = self.api("GET", "/api/shovels").json
+        carried = self.api("GET", f"/api/queues/{VHOST}/parcels.there").json
         overview = self.api("GET", "/api/overview").json
         exchange = self.api("GET", f"/api/exchanges/{VHOST}/orders").json
         return (queue.get("message_stats", {}).get("ack_details") and queue.get("consumers") == 1 and queue.get("consumer_details")
+                and shovels and shovels[0]["state"] == "running" and carried.get("messages") == 1
                 and channels and channels[0].get("message_stats", {}).get("ack_details")
                 and overview.get("message_stats", {}).get("ack_details")
                 and exchange.get("message_stats", {}).get("publish_in_details") is not None)
 
     def names(self):
         """What stands for the {names} of a path."""
-        connection = self.api("GET", "/api/connections").json[0]["name"]
-        channel = self.api("GET", "/api/channels").json[0]["name"]
+        connection, channel = (next(row["name"] for row in self.api("GET", f"/api/{kind}").json if row["user"] == USER)
+                               for kind in ("connections", "channels"))
         return {"/api/connections/": connection, "/api/channels/": channel, "node": self.api("GET", "/api/nodes").json[0]["name"]}
 
     def concrete(self, path, names):
@@ -96,7 +105,7 @@ class Side:
                   "key": "k.%23", "component": "vhost-limits", "port": str(self.amqp), "protocol": "amqp", "exchange": "amq.topic"}
         by_place = {"/api/exchanges/": "orders", "/api/queues/": "work", "/api/vhosts/": VHOST, "/api/users/": USER,
                     "/api/global-parameters/": "note", "/api/policies/": "lazy", "/api/operator-policies/": "cap",
-                    "/api/parameters/": "limits", **names}
+                    "/api/parameters/": "limits", "/api/shovels/": "carry", **names}
 
         def value(match):
             name = match.group(1)

@@ -238,6 +238,10 @@ class Described(ManagementTest):
         self.api("PUT", "/vhost-limits/%2F/max-queues", {"value": 9999})
         self.addCleanup(call, self.http, "DELETE", "/api/vhost-limits/%2F/max-queues")
         samples["/parameters/{component}/{vhost}/{name}"] = "limits"
+        self.api("PUT", "/parameters/shovel/%2F/described", {"value": {
+            "src-uri": "amqp://", "src-queue": "described", "dest-uri": "amqp://", "dest-queue": "described"}})
+        self.addCleanup(call, self.http, "DELETE", "/api/parameters/shovel/%2F/described")
+        samples["/shovels/vhost/{vhost}/{name}"] = "described"
         values = {"vhost": "/", "user": "guest", "node": node, "component": "vhost-limits", "source": "amq.default",
                   "kind": "q", "destination": "described", "key": "described", "id": "described", "port": str(self.broker.port),
                   "protocol": "amqp"}

@@ -5,7 +5,7 @@
 
 #include <vector>
 
-#include "sdk/link/endpoint.h"
+#include "sdk/endpoint/endpoint.h"
 #include "sdk/settings/app_settings.h"
 #include "wherry/worker.h"
 #include "worker/runtime/runtime.h"

@@ -50,8 +50,8 @@ concept Workflow = requires(const W& workflow) {
 
 class Client {
  public:
-  // url: see sdk/link/endpoint.h; several separated by ';'. Throws Errc::invalid_argument, also when a broker that is
-  // to be in this process (embedded:) cannot start. Does not wait for a connection.
+  // url: see sdk/endpoint/endpoint.h; several separated by ';'. Throws Errc::invalid_argument, also when a broker that
+  // is to be in this process (embedded:) cannot start. Does not wait for a connection.
   explicit Client(const std::string& url, ClientOptions options = {});
   // Broker address, routes, queues and defaults from a file such as config/app.yaml; what options sets explicitly to
   // something else than its default beats the file. Throws Errc::invalid_argument with file, line and column.

@@ -1,8 +1,8 @@
-#include "sdk/link/endpoint.h"
+#include "sdk/endpoint/endpoint.h"
 
 #include <catch2/catch.hpp>
 
-#include "sdk/link/local_broker.h"
+#include "sdk/endpoint/local_broker.h"
 
 using namespace wherry;
 using namespace wherry::sdk;

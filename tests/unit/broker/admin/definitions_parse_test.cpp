@@ -32,7 +32,10 @@ TEST_CASE("what RabbitMQ exports is understood") {
     "parameters":[{"vhost":"/","component":"vhost-limits","name":"limits","value":{"max-queues":3}},
                   {"vhost":"/","component":"operator_policy","name":"cap",
                    "value":{"apply-to":"queues","definition":{"max-length":9},"pattern":".*","priority":0}},
-                  {"vhost":"/","component":"shovel","name":"s","value":{}}],
+                  {"vhost":"/","component":"shovel","name":"s",
+                   "value":{"src-uri":"amqp://","src-queue":"a","dest-uri":"amqp://h","dest-queue":"b"}},
+                  {"vhost":"/","component":"federation-upstream-set","name":"all","value":[{"upstream":"u"}]},
+                  {"vhost":"/","component":"mystery","name":"m","value":{}}],
     "global_parameters":[{"name":"cluster_name","value":"c"}],
     "policies":[{"vhost":"/","name":"p","pattern":"^p","apply-to":"all","definition":{"max-length":1},"priority":2}],
     "queues":[{"name":"q","vhost":"/","durable":true,"auto_delete":false,"arguments":{"x-max-length":4}}],
@@ -48,7 +51,10 @@ TEST_CASE("what RabbitMQ exports is understood") {
   CHECK(document->topic_permissions[0].permission.exchange == "amq.topic");
   CHECK(document->policies.size() == 2);
   CHECK(document->vhost_limits.size() == 1);
-  CHECK(document->passed_over == std::vector<std::string>{"shovel"});
+  REQUIRE(document->parameters.size() == 2);
+  CHECK(document->parameters[0].component == "shovel");
+  CHECK(document->parameters[1].name == "all");
+  CHECK(document->passed_over == std::vector<std::string>{"mystery"});
   CHECK(document->queues[0].what.arguments.size() == 1);
   CHECK(document->bindings[0].what.routing_key == "k");
 }

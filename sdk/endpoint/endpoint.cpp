@@ -1,4 +1,4 @@
-#include "sdk/link/endpoint.h"
+#include "sdk/endpoint/endpoint.h"
 
 #include <algorithm>
 #include <array>
@@ -8,7 +8,7 @@
 #include <fmt/format.h>
 
 #include "base/percent.h"
-#include "sdk/link/local_broker.h"
+#include "sdk/endpoint/local_broker.h"
 
 namespace wherry::sdk {
 

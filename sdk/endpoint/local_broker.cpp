@@ -1,4 +1,4 @@
-#include "sdk/link/local_broker.h"
+#include "sdk/endpoint/local_broker.h"
 
 #include <atomic>
 

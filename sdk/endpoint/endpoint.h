@@ -11,7 +11,7 @@
 // cacertfile (whom to trust instead of the system's), certfile and keyfile (our own certificate), verify=verify_none
 // (any server), server_name_indication (another name than the host), auth_mechanism=external (log in by certificate).
 //
-// embedded: is a broker in this process (link/local_broker.h): `embedded:`, `embedded:NAME` or, with its data in a
+// embedded: is a broker in this process (local_broker.h): `embedded:`, `embedded:NAME` or, with its data in a
 // folder, `embedded:///var/lib/app/queue`.
 // Source: rabbitmq.com/uri-spec and uri-query-parameters. Threads: plain functions and data.
 #pragma once

@@ -14,7 +14,7 @@
 #include <vector>
 
 #include "base/result.h"
-#include "sdk/link/endpoint.h"
+#include "sdk/endpoint/endpoint.h"
 
 namespace wherry::sdk {
 
