@@ -1,34 +1,22 @@
-#include "broker/admin/task_verbs.h"
-
-#include <algorithm>
-
-#include <fmt/format.h>
-
+// Tasks, workers and schedules.
 #include "broker/admin/handlers.h"
+#include "broker/admin/verb.h"
 
-namespace wherry::broker::admin {
+namespace wherry::broker::admin::verbs {
 
 namespace {
 
 namespace h = handlers;
 
-using Parts = std::vector<std::string>;
 using Query = std::map<std::string, std::string>;
 
-Outcome<FieldValue> handle(Desk& desk, Handler handler, const Table& request, Parts more = {}, Table body = {},
+// In a virtual host that there is.
+Outcome<FieldValue> handle(Desk& desk, Handler handler, const Table& request, const Names& more = {}, Table body = {},
                            Query query = {}) {
-  Request asked;
-  asked.parts = {text_of(request, "vhost", "/")};
-  if (!desk.shared().find_vhost(asked.parts.front())) {
-    return not_found(fmt::format("Virtual host '{}' does not exist", asked.parts.front()));
-  }
-  for (std::string& each : more) asked.parts.push_back(std::move(each));
-  asked.body = std::move(body);
-  asked.query = std::move(query);
-  asked.caller = Caller::local_operator();
-  auto answered = handler(desk, asked);
-  if (!answered) return tl::unexpected(answered.error());
-  return answered->has_body ? std::move(answered->body) : FieldValue();
+  if (auto fine = check_vhost(desk, request); !fine) return tl::unexpected(fine.error());
+  Names parts{vhost_of(request)};
+  parts.insert(parts.end(), more.begin(), more.end());
+  return run(desk, handler, std::move(parts), std::move(body), std::move(query));
 }
 
 Table chosen(const Table& request, std::initializer_list<const char*> names) {
@@ -80,14 +68,7 @@ Outcome<FieldValue> show_task(Desk& desk, const Table& request) {
   if (auto fine = must_watch(desk); !fine) return tl::unexpected(fine.error());
   auto shown = handle(desk, h::get_task, request, {text_of(request, "id")});
   if (!shown) return shown;
-  FieldArray rows;
-  for (const auto& [name, value] : shown->get<Table>()->entries()) {
-    Table row;
-    put(row, "key", name);
-    row.entries().emplace_back("value", value);
-    rows.emplace_back(std::move(row));
-  }
-  return FieldValue(std::move(rows));
+  return FieldValue(pairs(*shown->get<Table>()));
 }
 
 Outcome<FieldValue> task_names(Desk& desk, const Table& request) {
@@ -135,11 +116,7 @@ Outcome<FieldValue> run_schedule(Desk& desk, const Table& request) {
   return FieldValue(FieldArray{std::move(*ran)});
 }
 
-struct TaskVerb {
-  std::string_view name;
-  Outcome<FieldValue> (*run)(Desk& desk, const Table& request);
-};
-constexpr TaskVerb task_verbs[] = {
+constexpr Verb known_task_verbs[] = {
     {"tasks", list_tasks},
     {"task", show_task},
     {"task_names", task_names},
@@ -152,20 +129,10 @@ constexpr TaskVerb task_verbs[] = {
     {"run_schedule", run_schedule},
 };
 
-const TaskVerb* find_task_verb(std::string_view name) {
-  const auto* found = std::find_if(std::begin(task_verbs), std::end(task_verbs),
-                                   [&](const TaskVerb& each) { return each.name == name; });
-  return found == std::end(task_verbs) ? nullptr : found;
-}
-
 }  // namespace
 
-bool is_task_verb(std::string_view name) {
-  return find_task_verb(name) != nullptr;
+std::span<const Verb> task_verbs() {
+  return known_task_verbs;
 }
 
-Outcome<FieldValue> run_task_verb(Desk& desk, const Table& request) {
-  return find_task_verb(text_of(request, "verb"))->run(desk, request);
-}
-
-}  // namespace wherry::broker::admin
+}  // namespace wherry::broker::admin::verbs
