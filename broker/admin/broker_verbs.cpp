@@ -16,24 +16,28 @@ namespace h = handlers;
 
 constexpr std::size_t most_definitions_bytes = 64u << 20;
 
-Outcome<FieldValue> export_definitions(Desk& desk, const Table&) {
-  return run(desk, h::export_definitions, {});
+Outcome<FieldValue> export_definitions(Desk& desk, const Caller& caller, const Table&) {
+  return run(desk, caller, h::export_definitions, {});
 }
 
-// The operator's tool names a file: it runs on this machine, as this user.
-Outcome<FieldValue> import_definitions(Desk& desk, const Table& request) {
+// Who sits at this machine names a file: it may be larger than what the control socket takes. From elsewhere a path
+// would let an operator of the broker read what the broker's user can.
+Outcome<FieldValue> import_definitions(Desk& desk, const Caller& caller, const Table& request) {
+  if (request.find("definitions"))
+    return run(desk, caller, h::import_definitions, {}, table_of(request, "definitions"));
+  if (!caller.local()) return bad_request("import_definitions wants the definitions themselves, not a file's name");
   const std::string path = text_of(request, "file");
   std::ifstream in(path, std::ios::binary);
   std::stringstream text;
   if (!in || !(text << in.rdbuf())) return bad_request(fmt::format("cannot read {}", path));
   auto body = control::parse_object(text.str(), most_definitions_bytes);
   if (!body) return bad_request(fmt::format("{}: {}", path, body.error().message));
-  return run(desk, h::import_definitions, {}, std::move(*body));
+  return run(desk, caller, h::import_definitions, {}, std::move(*body));
 }
 
-Outcome<FieldValue> status(Desk& desk, const Table&) {
-  auto node = run(desk, h::get_node, {desk.config().node});
-  auto overview = run(desk, h::overview, {});
+Outcome<FieldValue> status(Desk& desk, const Caller& caller, const Table&) {
+  auto node = run(desk, caller, h::get_node, {desk.config().node});
+  auto overview = run(desk, caller, h::overview, {});
   if (!node) return node;
   if (!overview) return overview;
   Table all;
@@ -51,7 +55,7 @@ Outcome<FieldValue> status(Desk& desk, const Table&) {
   return FieldValue(pairs(all));
 }
 
-Outcome<FieldValue> environment(Desk& desk, const Table&) {
+Outcome<FieldValue> environment(Desk& desk, const Caller&, const Table&) {
   const BrokerConfig& config = desk.shared().config();
   Table all;
   put(all, "channel_max", count(config.session.amqp.tuning.channel_max));
@@ -70,30 +74,30 @@ Outcome<FieldValue> environment(Desk& desk, const Table&) {
   return FieldValue(pairs(all));
 }
 
-Outcome<FieldValue> ping(Desk& desk, const Table&) {
+Outcome<FieldValue> ping(Desk& desk, const Caller&, const Table&) {
   if (auto totals = desk.survey().totals(); !totals) return unavailable(totals.error().message);
   return FieldValue();
 }
 
-Outcome<FieldValue> set_cluster_name(Desk& desk, const Table& request) {
+Outcome<FieldValue> set_cluster_name(Desk& desk, const Caller& caller, const Table& request) {
   Table body;
   put(body, "name", text_of(request, "name"));
-  return run(desk, h::put_cluster_name, {}, std::move(body));
+  return run(desk, caller, h::put_cluster_name, {}, std::move(body));
 }
 
-Outcome<FieldValue> list_global_parameters(Desk& desk, const Table& request) {
-  return choose(run(desk, h::list_global_parameters, {}), request, same({"name", "value"}), {"name", "value"});
+Outcome<FieldValue> list_global_parameters(Desk& desk, const Caller& caller, const Table& request) {
+  return choose(run(desk, caller, h::list_global_parameters, {}), request, same({"name", "value"}), {"name", "value"});
 }
 
 constexpr Verb known_broker_verbs[] = {
-    {"export_definitions", export_definitions},
-    {"import_definitions", import_definitions},
-    {"status", status},
-    {"environment", environment},
-    {"ping", ping},
-    {"await_startup", ping},
-    {"set_cluster_name", set_cluster_name},
-    {"list_global_parameters", list_global_parameters},
+    {"export_definitions", Level::administrator, export_definitions},
+    {"import_definitions", Level::administrator, import_definitions},
+    {"status", Level::monitoring, status},
+    {"environment", Level::administrator, environment},
+    {"ping", Level::management, ping},
+    {"await_startup", Level::management, ping},
+    {"set_cluster_name", Level::administrator, set_cluster_name},
+    {"list_global_parameters", Level::policymaker, list_global_parameters},
 };
 
 }  // namespace

@@ -8,7 +8,7 @@ namespace {
 
 namespace h = handlers;
 
-Outcome<FieldValue> list_queues(Desk& desk, const Table& request) {
+Outcome<FieldValue> list_queues(Desk& desk, const Caller& caller, const Table& request) {
   if (auto fine = check_vhost(desk, request); !fine) return tl::unexpected(fine.error());
   static const Columns columns = same({"name",
                                        "durable",
@@ -35,7 +35,7 @@ Outcome<FieldValue> list_queues(Desk& desk, const Table& request) {
                                        "head_message_timestamp",
                                        "message_stats",
                                        "home_shard"});
-  auto rows = run(desk, h::list_queues, {vhost_of(request)});
+  auto rows = run(desk, caller, h::list_queues, {vhost_of(request)});
   if (rows) {
     // Here what is not there is an empty text.
     for (FieldValue& each : *std::get_if<FieldArray>(&rows->value)) {
@@ -47,14 +47,14 @@ Outcome<FieldValue> list_queues(Desk& desk, const Table& request) {
   return choose(rows, request, columns, {"name", "messages"});
 }
 
-Outcome<FieldValue> list_exchanges(Desk& desk, const Table& request) {
+Outcome<FieldValue> list_exchanges(Desk& desk, const Caller& caller, const Table& request) {
   if (auto fine = check_vhost(desk, request); !fine) return tl::unexpected(fine.error());
   static const Columns columns =
       same({"name", "type", "durable", "auto_delete", "internal", "arguments", "policy", "message_stats"});
-  return choose(run(desk, h::list_exchanges, {vhost_of(request)}), request, columns, {"name", "type"});
+  return choose(run(desk, caller, h::list_exchanges, {vhost_of(request)}), request, columns, {"name", "type"});
 }
 
-Outcome<FieldValue> list_bindings(Desk& desk, const Table& request) {
+Outcome<FieldValue> list_bindings(Desk& desk, const Caller& caller, const Table& request) {
   if (auto fine = check_vhost(desk, request); !fine) return tl::unexpected(fine.error());
   static const Columns columns{{"source_name", "source"},
                                {"source_kind", "source_kind"},
@@ -63,7 +63,7 @@ Outcome<FieldValue> list_bindings(Desk& desk, const Table& request) {
                                {"routing_key", "routing_key"},
                                {"arguments", "arguments"},
                                {"vhost", "vhost"}};
-  auto rows = run(desk, h::list_bindings, {vhost_of(request)});
+  auto rows = run(desk, caller, h::list_bindings, {vhost_of(request)});
   if (rows) {
     for (FieldValue& each : *std::get_if<FieldArray>(&rows->value)) {
       std::get_if<Table>(&each.value)->set("source_kind", std::string("exchange"));
@@ -73,7 +73,7 @@ Outcome<FieldValue> list_bindings(Desk& desk, const Table& request) {
                 {"source_name", "source_kind", "destination_name", "destination_kind", "routing_key", "arguments"});
 }
 
-Outcome<FieldValue> list_connections(Desk& desk, const Table& request) {
+Outcome<FieldValue> list_connections(Desk& desk, const Caller& caller, const Table& request) {
   static const Columns columns{{"pid", "name"},
                                {"name", "name"},
                                {"user", "user"},
@@ -97,10 +97,11 @@ Outcome<FieldValue> list_connections(Desk& desk, const Table& request) {
                                {"send_cnt", "send_cnt"},
                                {"send_pend", "send_pend"},
                                {"ssl", "ssl"}};
-  return choose(run(desk, h::list_connections, {}), request, columns, {"user", "peer_host", "peer_port", "state"});
+  return choose(run(desk, caller, h::list_connections, {}), request, columns,
+                {"user", "peer_host", "peer_port", "state"});
 }
 
-Outcome<FieldValue> list_channels(Desk& desk, const Table& request) {
+Outcome<FieldValue> list_channels(Desk& desk, const Caller& caller, const Table& request) {
   static const Columns columns{{"pid", "name"},
                                {"name", "name"},
                                {"number", "number"},
@@ -116,23 +117,24 @@ Outcome<FieldValue> list_channels(Desk& desk, const Table& request) {
                                {"messages_unconfirmed", "messages_unconfirmed"},
                                {"prefetch_count", "prefetch_count"},
                                {"global_prefetch_count", "global_prefetch_count"}};
-  return choose(run(desk, h::list_channels, {}), request, columns,
+  return choose(run(desk, caller, h::list_channels, {}), request, columns,
                 {"pid", "user", "consumer_count", "messages_unacknowledged"});
 }
 
-Outcome<FieldValue> list_consumers(Desk& desk, const Table& request) {
+Outcome<FieldValue> list_consumers(Desk& desk, const Caller& caller, const Table& request) {
   if (auto fine = check_vhost(desk, request); !fine) return tl::unexpected(fine.error());
   static const Columns columns{{"queue_name", "queue.name"},           {"channel_pid", "channel_details.name"},
                                {"consumer_tag", "consumer_tag"},       {"ack_required", "ack_required"},
                                {"prefetch_count", "prefetch_count"},   {"active", "active"},
                                {"activity_status", "activity_status"}, {"arguments", "arguments"}};
-  return choose(run(desk, h::list_consumers, {vhost_of(request)}), request, columns,
+  return choose(run(desk, caller, h::list_consumers, {vhost_of(request)}), request, columns,
                 {"queue_name", "channel_pid", "consumer_tag", "ack_required", "prefetch_count", "active", "arguments"});
 }
 
 constexpr Verb known_listing_verbs[] = {
-    {"list_queues", list_queues},           {"list_exchanges", list_exchanges}, {"list_bindings", list_bindings},
-    {"list_connections", list_connections}, {"list_channels", list_channels},   {"list_consumers", list_consumers},
+    {"list_queues", Level::management, list_queues},     {"list_exchanges", Level::management, list_exchanges},
+    {"list_bindings", Level::management, list_bindings}, {"list_connections", Level::management, list_connections},
+    {"list_channels", Level::management, list_channels}, {"list_consumers", Level::management, list_consumers},
 };
 
 }  // namespace

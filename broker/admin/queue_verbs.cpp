@@ -12,27 +12,22 @@ namespace {
 
 namespace h = handlers;
 
-Outcome<FieldValue> in_words(Outcome<FieldValue> outcome, std::string missing) {
-  if (!outcome && outcome.error().status == 404) return not_found(std::move(missing));
-  return outcome;
-}
-
-Outcome<FieldValue> purge_queue(Desk& desk, const Table& request) {
+Outcome<FieldValue> purge_queue(Desk& desk, const Caller& caller, const Table& request) {
   const std::string queue = text_of(request, "queue");
-  return in_words(run(desk, h::purge_queue, {vhost_of(request), queue}),
+  return in_words(run(desk, caller, h::purge_queue, {vhost_of(request), queue}),
                   fmt::format("no queue '{}' in vhost '{}'", queue, vhost_of(request)));
 }
 
-Outcome<FieldValue> delete_queue(Desk& desk, const Table& request) {
+Outcome<FieldValue> delete_queue(Desk& desk, const Caller& caller, const Table& request) {
   const std::string queue = text_of(request, "queue");
   std::map<std::string, std::string> query;
   if (flag_of(request, "if_empty")) query["if-empty"] = "true";
   if (flag_of(request, "if_unused")) query["if-unused"] = "true";
-  return in_words(run(desk, h::delete_queue, {vhost_of(request), queue}, {}, std::move(query)),
+  return in_words(run(desk, caller, h::delete_queue, {vhost_of(request), queue}, {}, std::move(query)),
                   fmt::format("no queue '{}' in vhost '{}'", queue, vhost_of(request)));
 }
 
-Outcome<FieldValue> move_messages(Desk& desk, const Table& request) {
+Outcome<FieldValue> move_messages(Desk& desk, const Caller& caller, const Table& request) {
   Table body;
   put(body, "to", text_of(request, "to"));
   if (const std::string limit = text_of(request, "count"); !limit.empty()) {
@@ -43,20 +38,20 @@ Outcome<FieldValue> move_messages(Desk& desk, const Table& request) {
     }
     body.set("limit", number);
   }
-  auto report = run(desk, h::move_messages, {vhost_of(request), text_of(request, "queue")}, std::move(body));
+  auto report = run(desk, caller, h::move_messages, {vhost_of(request), text_of(request, "queue")}, std::move(body));
   if (!report) return report;
   return FieldValue(FieldArray{std::move(*report)});
 }
 
-Outcome<FieldValue> pause_queue(Desk& desk, const Table& request) {
-  return run(desk, h::pause_queue, {vhost_of(request), text_of(request, "queue")});
+Outcome<FieldValue> pause_queue(Desk& desk, const Caller& caller, const Table& request) {
+  return run(desk, caller, h::pause_queue, {vhost_of(request), text_of(request, "queue")});
 }
 
-Outcome<FieldValue> resume_queue(Desk& desk, const Table& request) {
-  return run(desk, h::resume_queue, {vhost_of(request), text_of(request, "queue")});
+Outcome<FieldValue> resume_queue(Desk& desk, const Caller& caller, const Table& request) {
+  return run(desk, caller, h::resume_queue, {vhost_of(request), text_of(request, "queue")});
 }
 
-Outcome<FieldValue> close_connection(Desk& desk, const Table& request) {
+Outcome<FieldValue> close_connection(Desk& desk, const Caller& caller, const Table& request) {
   const std::string name = text_of(request, "connection");
   auto connections = desk.survey().connections();
   if (!connections) return unavailable(connections.error().message);
@@ -64,13 +59,13 @@ Outcome<FieldValue> close_connection(Desk& desk, const Table& request) {
     if (each.name() != name) continue;
     desk.shared().close_where([id = each.info.id](const Session& session) { return session.id() == id; },
                               text_of(request, "reason"));
-    desk.audit(Caller::local_operator(), fmt::format("closed connection {}", name));
+    desk.audit(caller, fmt::format("closed connection {}", name));
     return FieldValue();
   }
   return not_found(fmt::format("no connection '{}'; list_connections name shows them", name));
 }
 
-Outcome<FieldValue> close_all_connections(Desk& desk, const Table& request) {
+Outcome<FieldValue> close_all_connections(Desk& desk, const Caller& caller, const Table& request) {
   const bool global = flag_of(request, "global");
   const std::string vhost = vhost_of(request);
   auto connections = desk.survey().connections();
@@ -82,20 +77,20 @@ Outcome<FieldValue> close_all_connections(Desk& desk, const Table& request) {
         return session.vhost() && (global || session.vhost()->name() == vhost);
       },
       text_of(request, "reason"));
-  desk.audit(Caller::local_operator(), fmt::format("closed {} connections", closed));
+  desk.audit(caller, fmt::format("closed {} connections", closed));
   Table row;
   put(row, "closed", closed);
   return FieldValue(FieldArray{FieldValue(std::move(row))});
 }
 
 constexpr Verb known_queue_verbs[] = {
-    {"purge_queue", purge_queue},
-    {"delete_queue", delete_queue},
-    {"move_messages", move_messages},
-    {"pause_queue", pause_queue},
-    {"resume_queue", resume_queue},
-    {"close_connection", close_connection},
-    {"close_all_connections", close_all_connections},
+    {"purge_queue", Level::management, purge_queue},
+    {"delete_queue", Level::management, delete_queue},
+    {"move_messages", Level::management, move_messages},
+    {"pause_queue", Level::management, pause_queue},
+    {"resume_queue", Level::management, resume_queue},
+    {"close_connection", Level::administrator, close_connection},
+    {"close_all_connections", Level::administrator, close_all_connections},
 };
 
 }  // namespace

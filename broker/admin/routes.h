@@ -22,9 +22,6 @@
 
 namespace wherry::broker::admin {
 
-// The least that a caller must be; see Caller.
-enum class Level { anybody, management, policymaker, monitoring, administrator };
-
 using net::HttpAnswer;
 using net::HttpRequest;
 

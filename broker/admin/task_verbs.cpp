@@ -11,12 +11,12 @@ namespace h = handlers;
 using Query = std::map<std::string, std::string>;
 
 // In a virtual host that there is.
-Outcome<FieldValue> handle(Desk& desk, Handler handler, const Table& request, const Names& more = {}, Table body = {},
-                           Query query = {}) {
+Outcome<FieldValue> handle(Desk& desk, const Caller& caller, Handler handler, const Table& request,
+                           const Names& more = {}, Table body = {}, Query query = {}) {
   if (auto fine = check_vhost(desk, request); !fine) return tl::unexpected(fine.error());
   Names parts{vhost_of(request)};
   parts.insert(parts.end(), more.begin(), more.end());
-  return run(desk, handler, std::move(parts), std::move(body), std::move(query));
+  return run(desk, caller, handler, std::move(parts), std::move(body), std::move(query));
 }
 
 Table chosen(const Table& request, std::initializer_list<const char*> names) {
@@ -51,7 +51,7 @@ Outcome<void> must_watch(Desk& desk) {
                          : "tasks are not watched: tasks.observe is false");
 }
 
-Outcome<FieldValue> list_tasks(Desk& desk, const Table& request) {
+Outcome<FieldValue> list_tasks(Desk& desk, const Caller& caller, const Table& request) {
   if (auto fine = must_watch(desk); !fine) return tl::unexpected(fine.error());
   Query query;
   for (const char* name : {"state", "task", "worker", "queue", "root"}) {
@@ -60,73 +60,73 @@ Outcome<FieldValue> list_tasks(Desk& desk, const Table& request) {
   std::int64_t limit = 100;
   request.integer("limit", limit);
   query["limit"] = std::to_string(limit);
-  return handle(desk, h::list_tasks, request, {}, {}, std::move(query));
+  return handle(desk, caller, h::list_tasks, request, {}, {}, std::move(query));
 }
 
 // Alone, as a list of one: a table has columns.
-Outcome<FieldValue> show_task(Desk& desk, const Table& request) {
+Outcome<FieldValue> show_task(Desk& desk, const Caller& caller, const Table& request) {
   if (auto fine = must_watch(desk); !fine) return tl::unexpected(fine.error());
-  auto shown = handle(desk, h::get_task, request, {text_of(request, "id")});
+  auto shown = handle(desk, caller, h::get_task, request, {text_of(request, "id")});
   if (!shown) return shown;
   return FieldValue(pairs(*shown->get<Table>()));
 }
 
-Outcome<FieldValue> task_names(Desk& desk, const Table& request) {
+Outcome<FieldValue> task_names(Desk& desk, const Caller& caller, const Table& request) {
   if (auto fine = must_watch(desk); !fine) return tl::unexpected(fine.error());
-  return handle(desk, h::list_task_names, request);
+  return handle(desk, caller, h::list_task_names, request);
 }
 
-Outcome<FieldValue> workers(Desk& desk, const Table& request) {
+Outcome<FieldValue> workers(Desk& desk, const Caller& caller, const Table& request) {
   if (auto fine = must_watch(desk); !fine) return tl::unexpected(fine.error());
-  return handle(desk, h::list_workers, request);
+  return handle(desk, caller, h::list_workers, request);
 }
 
-Outcome<FieldValue> tell_worker(Desk& desk, const Table& request) {
+Outcome<FieldValue> tell_worker(Desk& desk, const Caller& caller, const Table& request) {
   Table arguments = table_of(request, "arguments");
-  return answers_as_rows(handle(desk, h::command_workers, request,
+  return answers_as_rows(handle(desk, caller, h::command_workers, request,
                                 {text_of(request, "worker"), text_of(request, "command")}, std::move(arguments)));
 }
 
-Outcome<FieldValue> revoke(Desk& desk, const Table& request) {
-  return answers_as_rows(
-      handle(desk, h::revoke_task, request, {text_of(request, "id")}, chosen(request, {"terminate", "signal"})));
+Outcome<FieldValue> revoke(Desk& desk, const Caller& caller, const Table& request) {
+  return answers_as_rows(handle(desk, caller, h::revoke_task, request, {text_of(request, "id")},
+                                chosen(request, {"terminate", "signal"})));
 }
 
-Outcome<FieldValue> retry(Desk& desk, const Table& request) {
-  auto retried = handle(desk, h::retry_task, request, {text_of(request, "id")}, chosen(request, {"queue"}));
+Outcome<FieldValue> retry(Desk& desk, const Caller& caller, const Table& request) {
+  auto retried = handle(desk, caller, h::retry_task, request, {text_of(request, "id")}, chosen(request, {"queue"}));
   if (!retried) return retried;
   return FieldValue(FieldArray{std::move(*retried)});
 }
 
-Outcome<FieldValue> enqueue(Desk& desk, const Table& request) {
+Outcome<FieldValue> enqueue(Desk& desk, const Caller& caller, const Table& request) {
   Table body = chosen(request, {"task", "args", "kwargs", "id", "queue", "eta", "countdown", "expires", "priority"});
-  auto sent = handle(desk, h::post_task, request, {}, std::move(body));
+  auto sent = handle(desk, caller, h::post_task, request, {}, std::move(body));
   if (!sent) return sent;
   return FieldValue(FieldArray{std::move(*sent)});
 }
 
-Outcome<FieldValue> list_schedules(Desk& desk, const Table& request) {
-  return handle(desk, h::list_schedules, request);
+Outcome<FieldValue> list_schedules(Desk& desk, const Caller& caller, const Table& request) {
+  return handle(desk, caller, h::list_schedules, request);
 }
 
-Outcome<FieldValue> run_schedule(Desk& desk, const Table& request) {
-  auto ran = handle(desk, h::run_schedule, request,
+Outcome<FieldValue> run_schedule(Desk& desk, const Caller& caller, const Table& request) {
+  auto ran = handle(desk, caller, h::run_schedule, request,
                     {text_of(request, "schedule", "wherry.schedule"), text_of(request, "name")});
   if (!ran) return ran;
   return FieldValue(FieldArray{std::move(*ran)});
 }
 
 constexpr Verb known_task_verbs[] = {
-    {"tasks", list_tasks},
-    {"task", show_task},
-    {"task_names", task_names},
-    {"workers", workers},
-    {"tell_worker", tell_worker},
-    {"revoke", revoke},
-    {"retry", retry},
-    {"enqueue", enqueue},
-    {"list_schedules", list_schedules},
-    {"run_schedule", run_schedule},
+    {"tasks", Level::management, list_tasks},
+    {"task", Level::management, show_task},
+    {"task_names", Level::management, task_names},
+    {"workers", Level::management, workers},
+    {"tell_worker", Level::management, tell_worker},
+    {"revoke", Level::management, revoke},
+    {"retry", Level::management, retry},
+    {"enqueue", Level::management, enqueue},
+    {"list_schedules", Level::management, list_schedules},
+    {"run_schedule", Level::management, run_schedule},
 };
 
 }  // namespace

@@ -6,13 +6,13 @@
 
 namespace wherry::broker::admin::verbs {
 
-Outcome<FieldValue> run(Desk& desk, Handler handler, Names parts, Table body,
+Outcome<FieldValue> run(Desk& desk, const Caller& caller, Handler handler, Names parts, Table body,
                         std::map<std::string, std::string> query) {
   Request request;
   request.parts = std::move(parts);
   request.body = std::move(body);
   request.query = std::move(query);
-  request.caller = Caller::local_operator();
+  request.caller = caller;
   auto answered = handler(desk, request);
   if (!answered) return tl::unexpected(answered.error());
   return answered->has_body ? std::move(answered->body) : FieldValue();
@@ -74,12 +74,18 @@ Columns same(std::initializer_list<const char*> names) {
   return columns;
 }
 
-Outcome<FieldValue> change(Desk& desk, const Result<std::uint64_t>& changed, std::string_view what) {
+Outcome<FieldValue> change(Desk& desk, const Caller& caller, const Result<std::uint64_t>& changed,
+                           std::string_view what) {
   // In its own words: whoever sits at a terminal has asked by name.
   if (!changed) return not_found(changed.error().message);
   if (auto kept = desk.kept(changed); !kept) return tl::unexpected(kept.error());
-  desk.audit(Caller::local_operator(), what);
+  desk.audit(caller, what);
   return FieldValue();
+}
+
+Outcome<FieldValue> in_words(Outcome<FieldValue> outcome, std::string missing) {
+  if (!outcome && outcome.error().status == 404) return not_found(std::move(missing));
+  return outcome;
 }
 
 FieldArray pairs(const Table& table) {

@@ -1,5 +1,6 @@
 // Verb: one thing that wherryctl asks of a running broker, and what the files of verbs have in common. Each of them has
-// one subject and gives a list: listing_verbs.cpp, access_verbs.cpp, queue_verbs.cpp, task_verbs.cpp, broker_verbs.cpp.
+// one subject and gives a list: listing_verbs.cpp, access_verbs.cpp, queue_verbs.cpp, task_verbs.cpp, policy_verbs.cpp,
+// held_verbs.cpp, broker_verbs.cpp.
 // A new verb is a function and a line of the list there; docs/control-socket.md has the keys of each.
 //
 // A verb gets the request, {"verb": name, ...}, and answers with rows (a list of objects), an object, or null for a
@@ -22,20 +23,24 @@ using Names = std::vector<std::string>;
 
 struct Verb {
   std::string_view name;
-  Outcome<FieldValue> (*run)(Desk& desk, const Table& request);
+  Level level = Level::administrator;  // The least that a caller must be; what it may touch the verb itself looks at.
+  Outcome<FieldValue> (*run)(Desk& desk, const Caller& caller, const Table& request) = nullptr;
 };
 
 std::span<const Verb> listing_verbs();
 std::span<const Verb> access_verbs();
 std::span<const Verb> queue_verbs();
 std::span<const Verb> task_verbs();
+std::span<const Verb> policy_verbs();
+std::span<const Verb> held_verbs();
 std::span<const Verb> broker_verbs();
 
-// Runs a handler of the API as the operator who owns the broker.
-Outcome<FieldValue> run(Desk& desk, Handler handler, Names parts, Table body = {},
+// Runs a handler of the API for the caller: it looks at what the caller may touch.
+Outcome<FieldValue> run(Desk& desk, const Caller& caller, Handler handler, Names parts, Table body = {},
                         std::map<std::string, std::string> query = {});
-// Of a change to users, permissions and virtual hosts: waits until it is kept, and says in the log what it was.
-Outcome<FieldValue> change(Desk& desk, const Result<std::uint64_t>& changed, std::string_view what);
+// Of a change to users, virtual hosts, permissions and limits: waits until it is kept, and says in the log what it was.
+Outcome<FieldValue> change(Desk& desk, const Caller& caller, const Result<std::uint64_t>& changed,
+                           std::string_view what);
 
 // "/" where the request names none.
 std::string vhost_of(const Table& request);
@@ -52,6 +57,8 @@ Columns same(std::initializer_list<const char*> names);
 // The columns that were asked for, of each row; a refusal names those that are not known.
 Outcome<FieldValue> choose(const Outcome<FieldValue>& rows, const Table& request, const Columns& known,
                            const Names& usual);
+// The outcome, with these words where it was a 404: who sits at a terminal has asked by name.
+Outcome<FieldValue> in_words(Outcome<FieldValue> outcome, std::string missing);
 // A row with "key" and "value" for each entry: a table has columns.
 FieldArray pairs(const Table& table);
 

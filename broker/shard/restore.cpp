@@ -97,7 +97,6 @@ Result<void> Broker::restore() {
   Definitions::Events events;
   events.committed = [this](std::uint64_t) {
     for (const auto& shard : shared_.shards()) shard->definitions_committed();
-    config_.on_committed();
   };
   events.failed = [this](const std::string& why) { config_.on_failure(why); };
   if (auto started = definitions.start(std::move(events)); !started) return started;
