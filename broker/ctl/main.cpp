@@ -5,6 +5,7 @@
 #include "broker/ctl/config_commands.h"
 #include "broker/ctl/control_commands.h"
 #include "broker/ctl/dead_letters.h"
+#include "broker/ctl/top.h"
 
 int main(int argc, char** argv) {
   namespace ctl = wherry::broker::ctl;
@@ -21,6 +22,7 @@ int main(int argc, char** argv) {
   }
   if (argc > 1 && ctl::is_control_command(argv[1])) return ctl::run_control_command({argv + 1, argv + argc});
   if (argc > 1 && std::string_view(argv[1]) == "dead-letters") return ctl::run_dead_letters({argv + 2, argv + argc});
+  if (argc > 1 && std::string_view(argv[1]) == "top") return ctl::run_top({argv + 2, argv + argc});
   if (argc > 1 && std::string_view(argv[1]) == "config") return ctl::run_config_command({argv + 2, argv + argc});
   const auto options = ctl::parse_options(argc, argv);
   if (!options) {
