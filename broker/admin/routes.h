@@ -17,7 +17,7 @@
 #include <vector>
 
 #include "broker/admin/request.h"
-#include "broker/admin/throttle.h"
+#include "broker/auth/login_throttle.h"
 #include "net/http.h"
 
 namespace wherry::broker::admin {
@@ -46,7 +46,7 @@ class Routes {
   Outcome<Answer> dispatch(const HttpRequest& request);
 
   Desk& desk_;
-  Throttle throttle_;
+  LoginThrottle throttle_;
   std::vector<Route> routes_;
 };
 
