@@ -218,6 +218,7 @@ Outcome<Answer> set_stopped(Desk& desk, const Request& request, bool stopped) {
   if (auto may = let_in(desk, request, {Access::configure}); !may) return tl::unexpected(may.error());
   auto set = desk.operations().set_stopped(request.part(0), request.part(1), stopped);
   if (!set) return refusal_of(set.error());
+  if (auto kept = desk.kept(*set); !kept) return tl::unexpected(kept.error());
   desk.audit(request.caller, fmt::format("{} queue '{}' of vhost '{}'", stopped ? "paused" : "resumed", request.part(1),
                                          request.part(0)));
   return done();
