@@ -1,6 +1,7 @@
 #include "worker/reload.h"
 
 #include <sstream>
+#include <tuple>
 
 #include "base/log.h"
 
@@ -23,6 +24,8 @@ std::vector<std::string> wants_restart(const WorkerSettings& settings, const Wor
   compare("task_events", options.task_events, new_options.task_events);
   compare("statedb", options.statedb, new_options.statedb);
   compare("metrics", options.metrics, new_options.metrics);
+  compare("metrics_tls", std::tie(options.metrics_certificate, options.metrics_key, options.metrics_ca),
+          std::tie(new_options.metrics_certificate, new_options.metrics_key, new_options.metrics_ca));
   compare("load", settings.load, new_settings.load);
   compare("schedule", settings.schedule_path, new_settings.schedule_path);
   return keys;

@@ -162,7 +162,8 @@ void Worker::Impl::serve_metrics() {
     auto answer = ask<std::optional<std::string>>([](worker::Runtime& its) { return its.not_ready(); });
     return answer ? *answer : "the worker does not answer";
   };
-  auto listening = metrics::Endpoint::listen(address->host, address->port, std::move(probes));
+  auto listening = metrics::Endpoint::listen(address->host, address->port, std::move(probes),
+                                             {options.metrics_certificate, options.metrics_key, options.metrics_ca});
   if (!listening) throw ClientError(Errc::invalid_argument, listening.error().message);
   endpoint = *std::move(listening);
 }
@@ -180,6 +181,9 @@ void Worker::Impl::apply(WorkerSettings new_settings, const WorkerOptions& new_o
   settings.app.default_queue = std::move(new_settings.app.default_queue);
   worker::take_reloadable(options, new_options);
   runtime->reload(sdk::configured_topology(settings.app), router(), options);
+  if (auto read = endpoint ? endpoint->renew() : Result<void>(); !read) {
+    log::error("worker", "metrics_tls cannot be used, and stays as it was: {}", read.error().message);
+  }
   log::info("worker", "the settings that were read again are in use");
 }
 
@@ -282,6 +286,9 @@ WorkerOptions worker_options(const WorkerSettings& settings) {
   options.task_events = settings.task_events;
   if (settings.statedb) options.statedb = *settings.statedb;
   options.metrics = settings.metrics;
+  options.metrics_certificate = settings.metrics_certificate;
+  options.metrics_key = settings.metrics_key;
+  options.metrics_ca = settings.metrics_ca;
   for (const TaskLimitSettings& each : settings.task_limits) {
     options.task_limits.push_back({each.pattern, each.rate_limit, each.soft_time_limit, each.time_limit});
   }

@@ -92,13 +92,11 @@ std::optional<net::Address> Administration::listener(std::string_view protocol) 
   return std::nullopt;
 }
 
-bool Administration::ask(const Table& request, Done done) {
-  const std::string* name = request.string("verb");
-  if (name == nullptr || !is_verb(*name)) return false;
+void Administration::ask(const Table& request, Done done) {
   std::lock_guard lock(mutex_);
-  waiting_.emplace_back([this, request, done = std::move(done)] { done(run_verb(*desk_, request)); });
+  waiting_.emplace_back(
+      [this, request, done = std::move(done)] { done(run_verb(*desk_, Caller::local_operator(), request)); });
   changed_.notify_all();
-  return true;
 }
 
 void Administration::work() {

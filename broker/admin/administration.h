@@ -45,9 +45,9 @@ class Administration {
   std::optional<net::Address> listener(std::string_view protocol) const;
   Desk& desk() { return *desk_; }
 
-  // A verb of the control socket; false: there is no such verb. The answer comes on a thread of this object's.
+  // A request of the control socket. The answer comes on a thread of this object's, one after the other.
   using Done = std::function<void(Outcome<FieldValue> answer)>;
-  bool ask(const Table& request, Done done);
+  void ask(const Table& request, Done done);
 
  private:
   Administration() = default;

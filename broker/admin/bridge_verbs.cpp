@@ -1,64 +1,47 @@
-#include "broker/admin/bridge_verbs.h"
-
-#include <algorithm>
-
+// Bridges, and the parameters that tell them what to do.
 #include <fmt/format.h>
 
 #include "broker/admin/handlers.h"
+#include "broker/admin/verb.h"
 
-namespace wherry::broker::admin {
+namespace wherry::broker::admin::verbs {
 
 namespace {
 
 namespace h = handlers;
 
-Outcome<FieldValue> handle(Desk& desk, Handler handler, std::vector<std::string> parts, Table body = {}) {
-  Request asked;
-  asked.parts = std::move(parts);
-  asked.body = std::move(body);
-  asked.caller = Caller::local_operator();
-  auto answered = handler(desk, asked);
-  if (!answered) {
-    // At a terminal a refusal is one line.
-    Refusal refusal = answered.error();
-    constexpr std::string_view begins = "Validation failed\n\n";
-    if (refusal.reason.starts_with(begins)) {
-      refusal.reason = fmt::format("Validation failed: {}", refusal.reason.substr(begins.size()));
-      while (refusal.reason.ends_with('\n')) refusal.reason.pop_back();
-    }
-    return tl::unexpected(std::move(refusal));
+// At a terminal a refusal is one line.
+Outcome<FieldValue> in_one_line(Desk& desk, const Caller& caller, Handler handler, Names parts, Table body = {}) {
+  auto outcome = run(desk, caller, handler, std::move(parts), std::move(body));
+  if (outcome) return outcome;
+  Refusal refusal = outcome.error();
+  constexpr std::string_view begins = "Validation failed\n\n";
+  if (refusal.reason.starts_with(begins)) {
+    refusal.reason = fmt::format("Validation failed: {}", refusal.reason.substr(begins.size()));
+    while (refusal.reason.ends_with('\n')) refusal.reason.pop_back();
   }
-  return answered->has_body ? std::move(answered->body) : FieldValue();
+  return tl::unexpected(std::move(refusal));
 }
 
-std::string vhost_of(const Table& request) {
-  return text_of(request, "vhost", "/");
-}
-
-Outcome<void> must_be_there(Desk& desk, const Table& request) {
-  if (desk.shared().find_vhost(vhost_of(request))) return {};
-  return not_found(fmt::format("Virtual host '{}' does not exist", vhost_of(request)));
-}
-
-Outcome<FieldValue> set_parameter(Desk& desk, const Table& request) {
-  if (auto fine = must_be_there(desk, request); !fine) return tl::unexpected(fine.error());
+Outcome<FieldValue> set_parameter(Desk& desk, const Caller& caller, const Table& request) {
+  if (auto fine = check_vhost(desk, request); !fine) return tl::unexpected(fine.error());
   Table body;
   if (const FieldValue* value = request.find("value")) body.set("value", *value);
-  return handle(desk, h::put_parameter, {text_of(request, "component"), vhost_of(request), text_of(request, "name")},
-                std::move(body));
+  return in_one_line(desk, caller, h::put_parameter,
+                     {text_of(request, "component"), vhost_of(request), text_of(request, "name")}, std::move(body));
 }
 
-Outcome<FieldValue> clear_parameter(Desk& desk, const Table& request) {
-  if (auto fine = must_be_there(desk, request); !fine) return tl::unexpected(fine.error());
-  auto cleared =
-      handle(desk, h::delete_parameter, {text_of(request, "component"), vhost_of(request), text_of(request, "name")});
+Outcome<FieldValue> clear_parameter(Desk& desk, const Caller& caller, const Table& request) {
+  if (auto fine = check_vhost(desk, request); !fine) return tl::unexpected(fine.error());
+  auto cleared = in_one_line(desk, caller, h::delete_parameter,
+                             {text_of(request, "component"), vhost_of(request), text_of(request, "name")});
   if (!cleared && cleared.error().status == 404) return not_found("Parameter does not exist");
   return cleared;
 }
 
-Outcome<FieldValue> list_parameters(Desk& desk, const Table& request) {
-  if (auto fine = must_be_there(desk, request); !fine) return tl::unexpected(fine.error());
-  auto all = handle(desk, h::list_parameters, {});
+Outcome<FieldValue> list_parameters(Desk& desk, const Caller& caller, const Table& request) {
+  if (auto fine = check_vhost(desk, request); !fine) return tl::unexpected(fine.error());
+  auto all = in_one_line(desk, caller, h::list_parameters, {});
   if (!all) return all;
   FieldArray rows;
   for (const FieldValue& each : *all->get<FieldArray>()) {
@@ -68,8 +51,8 @@ Outcome<FieldValue> list_parameters(Desk& desk, const Table& request) {
 }
 
 // The columns of rabbitmqctl's shovel_status.
-Outcome<FieldValue> shovel_status(Desk& desk, const Table&) {
-  auto all = handle(desk, h::list_shovels, {});
+Outcome<FieldValue> shovel_status(Desk& desk, const Caller& caller, const Table&) {
+  auto all = in_one_line(desk, caller, h::list_shovels, {});
   if (!all) return all;
   FieldArray rows;
   for (const FieldValue& each : *all->get<FieldArray>()) {
@@ -92,53 +75,43 @@ Outcome<FieldValue> shovel_status(Desk& desk, const Table&) {
   return FieldValue(std::move(rows));
 }
 
-Outcome<FieldValue> restart_shovel(Desk& desk, const Table& request) {
-  if (auto fine = must_be_there(desk, request); !fine) return tl::unexpected(fine.error());
-  return handle(desk, h::restart_shovel, {vhost_of(request), text_of(request, "name")});
+Outcome<FieldValue> restart_shovel(Desk& desk, const Caller& caller, const Table& request) {
+  if (auto fine = check_vhost(desk, request); !fine) return tl::unexpected(fine.error());
+  return in_one_line(desk, caller, h::restart_shovel, {vhost_of(request), text_of(request, "name")});
 }
 
-Outcome<FieldValue> delete_shovel(Desk& desk, const Table& request) {
-  if (auto fine = must_be_there(desk, request); !fine) return tl::unexpected(fine.error());
-  return handle(desk, h::delete_shovel, {vhost_of(request), text_of(request, "name")});
+Outcome<FieldValue> delete_shovel(Desk& desk, const Caller& caller, const Table& request) {
+  if (auto fine = check_vhost(desk, request); !fine) return tl::unexpected(fine.error());
+  return in_one_line(desk, caller, h::delete_shovel, {vhost_of(request), text_of(request, "name")});
 }
 
-Outcome<FieldValue> federation_status(Desk& desk, const Table&) {
-  return handle(desk, h::list_federation_links, {});
+Outcome<FieldValue> federation_status(Desk& desk, const Caller& caller, const Table&) {
+  return in_one_line(desk, caller, h::list_federation_links, {});
 }
 
-Outcome<FieldValue> restart_federation_link(Desk& desk, const Table& request) {
+Outcome<FieldValue> restart_federation_link(Desk& desk, const Caller& caller, const Table& request) {
   const std::string id = text_of(request, "id");
   for (const bridges::FederationRow& each : desk.bridges().federation_links()) {
-    if (each.id == id) return handle(desk, h::restart_federation_link, {each.spec.upstream.vhost, id});
+    if (each.id == id) return in_one_line(desk, caller, h::restart_federation_link, {each.spec.upstream.vhost, id});
   }
   return not_found(fmt::format("no federation link '{}'; federation_status shows them", id));
 }
 
-struct BridgeVerb {
-  std::string_view name;
-  Outcome<FieldValue> (*run)(Desk& desk, const Table& request);
+constexpr Verb known_bridge_verbs[] = {
+    {"set_parameter", Level::policymaker, set_parameter},
+    {"clear_parameter", Level::policymaker, clear_parameter},
+    {"list_parameters", Level::policymaker, list_parameters},
+    {"shovel_status", Level::monitoring, shovel_status},
+    {"restart_shovel", Level::policymaker, restart_shovel},
+    {"delete_shovel", Level::policymaker, delete_shovel},
+    {"federation_status", Level::monitoring, federation_status},
+    {"restart_federation_link", Level::policymaker, restart_federation_link},
 };
-constexpr BridgeVerb bridge_verbs[] = {
-    {"set_parameter", set_parameter},         {"clear_parameter", clear_parameter},
-    {"list_parameters", list_parameters},     {"shovel_status", shovel_status},
-    {"restart_shovel", restart_shovel},       {"delete_shovel", delete_shovel},
-    {"federation_status", federation_status}, {"restart_federation_link", restart_federation_link},
-};
-
-const BridgeVerb* find_bridge_verb(std::string_view name) {
-  const auto* found = std::find_if(std::begin(bridge_verbs), std::end(bridge_verbs),
-                                   [&](const BridgeVerb& each) { return each.name == name; });
-  return found == std::end(bridge_verbs) ? nullptr : found;
-}
 
 }  // namespace
 
-bool is_bridge_verb(std::string_view name) {
-  return find_bridge_verb(name) != nullptr;
+std::span<const Verb> bridge_verbs() {
+  return known_bridge_verbs;
 }
 
-Outcome<FieldValue> run_bridge_verb(Desk& desk, const Table& request) {
-  return find_bridge_verb(text_of(request, "verb"))->run(desk, request);
-}
-
-}  // namespace wherry::broker::admin
+}  // namespace wherry::broker::admin::verbs

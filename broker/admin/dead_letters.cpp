@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <charconv>
-#include <future>
 #include <map>
 #include <memory>
 #include <string>
@@ -12,6 +11,7 @@
 #include "base/iso8601.h"
 #include "base/utf8.h"
 #include "broker/admin/handlers.h"
+#include "broker/admin/wait.h"
 #include "protocol/amqp/properties.h"
 #include "protocol/task/base64.h"
 #include "protocol/task/dead_letter.h"
@@ -290,8 +290,6 @@ namespace {
 
 using Ask = void (*)(Broker& broker, const Table& request, DeadLettersAnswered answered);
 
-constexpr std::chrono::seconds patience{60};
-
 // What a caller may do with the queue by AMQP it may do here: looking and discarding read it, a replay writes as well.
 Outcome<Answer> ask(Desk& desk, const Request& request, Ask what, bool writes) {
   Table asked = request.body;
@@ -315,15 +313,10 @@ Outcome<Answer> ask(Desk& desk, const Request& request, Ask what, bool writes) {
   if (!(*topology)->read([&](const Vhost& known) { return known.look_up(queue) != nullptr; })) {
     return not_found(fmt::format("there is no queue '{}'", queue));
   }
-  const auto promise = std::make_shared<std::promise<Outcome<FieldValue>>>();
-  auto answered = promise->get_future();
-  what(desk.broker(), asked, [promise](Outcome<FieldValue> said) { promise->set_value(std::move(said)); });
-  if (answered.wait_for(patience) != std::future_status::ready) {
-    return unavailable("not done yet, and going on: ask for fewer at once, by limit and next");
-  }
-  auto said = answered.get();
-  if (!said) return tl::unexpected(said.error());
-  return answer(std::move(*said));
+  auto said = wait_for<Outcome<FieldValue>>([&](auto answered) { what(desk.broker(), asked, std::move(answered)); });
+  if (!said) return unavailable(still_going_on);
+  if (!*said) return tl::unexpected(said->error());
+  return answer(std::move(**said));
 }
 
 }  // namespace

@@ -24,6 +24,15 @@ Outcome<void> Caller::check(Access access, std::string_view kind, std::string_vi
       fmt::format("ACCESS_REFUSED - access to {} '{}' in vhost '{}' refused for user '{}'", kind, name, vhost, name_));
 }
 
+Outcome<void> Caller::need(Level level) const {
+  if (level == Level::anybody) return {};
+  if (!management()) return not_authorised("Not management user");
+  if (level == Level::policymaker && !policymaker()) return not_authorised("Not policymaker user");
+  if (level == Level::monitoring && !monitoring()) return not_authorised("Not monitor user");
+  if (level == Level::administrator && !administrator()) return not_authorised("Not administrator user");
+  return {};
+}
+
 Desk::Desk(Broker& broker, bridges::Bridges& bridges, DeskConfig config)
     : broker_(broker),
       bridges_(bridges),

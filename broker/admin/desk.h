@@ -25,6 +25,9 @@
 
 namespace wherry::broker::admin {
 
+// The least that a caller must be.
+enum class Level { anybody, management, policymaker, monitoring, administrator };
+
 class Caller {
  public:
   static Caller local_operator() { return {}; }
@@ -34,6 +37,7 @@ class Caller {
   const std::string& name() const { return name_; }
   const std::string& peer() const { return peer_; }
   const UserRef& user() const { return user_; }  // Null for a local operator.
+  bool local() const { return !user_; }
   bool administrator() const { return !user_ || user_->has_tag("administrator"); }
   bool monitoring() const { return administrator() || user_->has_tag("monitoring"); }
   bool policymaker() const { return administrator() || user_->has_tag("policymaker"); }
@@ -42,6 +46,7 @@ class Caller {
   // What is listed: monitoring sees all virtual hosts, others theirs.
   bool sees(std::string_view vhost) const { return monitoring() || may_open(vhost); }
   // An error says it in RabbitMQ's words.
+  Outcome<void> need(Level level) const;
   Outcome<void> check(Access access, std::string_view kind, std::string_view vhost, std::string_view name) const;
 
  private:

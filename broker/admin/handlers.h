@@ -148,6 +148,9 @@ WHERRY_HANDLER(dead_letter);
 WHERRY_HANDLER(replay);
 WHERRY_HANDLER(discard);
 
+// verbs.cpp
+WHERRY_HANDLER(control);
+
 #undef WHERRY_HANDLER
 
 }  // namespace wherry::broker::admin::handlers

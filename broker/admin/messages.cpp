@@ -2,8 +2,6 @@
 // queue that is stopped and resumed. Looking delivers nothing: no flag changes, no consumer notices.
 #include <algorithm>
 #include <charconv>
-#include <future>
-#include <memory>
 #include <optional>
 #include <set>
 
@@ -11,6 +9,7 @@
 
 #include "base/utf8.h"
 #include "broker/admin/handlers.h"
+#include "broker/admin/wait.h"
 #include "broker/shard/sweep.h"
 #include "protocol/task/base64.h"
 
@@ -21,7 +20,6 @@ namespace {
 constexpr std::size_t most_keys = 1'000;
 constexpr std::size_t most_looked_at = 1'000;
 constexpr std::size_t most_bytes_shown = 8u << 20;  // Of an answer's bodies together.
-constexpr std::chrono::seconds sweep_patience{60};
 
 // Whoever does what is allowed in AMQP, in a virtual host that is open to it, to a queue that is there.
 Outcome<void> let_in(Desk& desk, const Request& request, std::initializer_list<Access> accesses) {
@@ -73,16 +71,12 @@ Outcome<std::set<Position>> keys_of(const Table& body) {
 }
 
 Outcome<Sweep::Report> sweep(Desk& desk, const Request& request, Sweep::Range range, Sweep::Judge judge) {
-  const auto promise = std::make_shared<std::promise<Result<Sweep::Report>>>();
-  auto swept = promise->get_future();
-  desk.broker().sweep(request.part(0), request.part(1), range, std::move(judge),
-                      [promise](Result<Sweep::Report> report) { promise->set_value(std::move(report)); });
-  if (swept.wait_for(sweep_patience) != std::future_status::ready) {
-    return unavailable("not done yet, and going on: ask for fewer at once, by limit and next");
-  }
-  auto report = swept.get();
-  if (!report) return bad_request(report.error().message);
-  return std::move(*report);
+  auto report = wait_for<Result<Sweep::Report>>([&](auto answered) {
+    desk.broker().sweep(request.part(0), request.part(1), range, std::move(judge), std::move(answered));
+  });
+  if (!report) return unavailable(still_going_on);
+  if (!*report) return bad_request(report->error().message);
+  return std::move(**report);
 }
 
 // From the first of the keys to behind the last: nothing else needs to be looked at.
@@ -224,6 +218,7 @@ Outcome<Answer> set_stopped(Desk& desk, const Request& request, bool stopped) {
   if (auto may = let_in(desk, request, {Access::configure}); !may) return tl::unexpected(may.error());
   auto set = desk.operations().set_stopped(request.part(0), request.part(1), stopped);
   if (!set) return refusal_of(set.error());
+  if (auto kept = desk.kept(*set); !kept) return tl::unexpected(kept.error());
   desk.audit(request.caller, fmt::format("{} queue '{}' of vhost '{}'", stopped ? "paused" : "resumed", request.part(1),
                                          request.part(0)));
   return done();

@@ -169,6 +169,7 @@ const Known known_routes[] = {
     {"GET", "/api/wherry/dead-letters/{vhost}/{id}", management, h::dead_letter},
     {"POST", "/api/wherry/dead-letters/{vhost}/replay", management, h::replay},
     {"POST", "/api/wherry/dead-letters/{vhost}/discard", management, h::discard},
+    {"POST", "/api/wherry/control", management, h::control},
 };
 
 // The values that a body may hold grow with its size; a small one may have 100,000.
@@ -247,22 +248,6 @@ HttpAnswer refusal_text(const Refusal& refusal, const HttpRequest& request) {
   return answer;
 }
 
-bool is_at_least(const Caller& caller, Level level) {
-  switch (level) {
-    case Level::anybody:
-      return true;
-    case Level::management:
-      return caller.management();
-    case Level::policymaker:
-      return caller.policymaker();
-    case Level::monitoring:
-      return caller.monitoring();
-    case Level::administrator:
-      break;
-  }
-  return caller.administrator();
-}
-
 }  // namespace
 
 std::vector<std::pair<std::string, std::string>> parse_query(std::string_view text) {
@@ -316,16 +301,8 @@ Outcome<Caller> Routes::log_in(const HttpRequest& request, Level level) {
     return login_failed();
   }
   Caller caller = Caller::of(*user, request.peer);
-  if (!caller.management()) return not_authorised("Not management user");
-  if (is_at_least(caller, level)) return caller;
-  switch (level) {
-    case Level::administrator:
-      return not_authorised("Not administrator user");
-    case Level::monitoring:
-      return not_authorised("Not monitor user");
-    default:
-      return not_authorised("Not policymaker user");
-  }
+  if (auto fine = caller.need(level); !fine) return tl::unexpected(fine.error());
+  return caller;
 }
 
 Outcome<Answer> Routes::dispatch(const HttpRequest& http) {

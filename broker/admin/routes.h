@@ -17,13 +17,10 @@
 #include <vector>
 
 #include "broker/admin/request.h"
-#include "broker/admin/throttle.h"
+#include "broker/auth/login_throttle.h"
 #include "net/http.h"
 
 namespace wherry::broker::admin {
-
-// The least that a caller must be; see Caller.
-enum class Level { anybody, management, policymaker, monitoring, administrator };
 
 using net::HttpAnswer;
 using net::HttpRequest;
@@ -49,7 +46,7 @@ class Routes {
   Outcome<Answer> dispatch(const HttpRequest& request);
 
   Desk& desk_;
-  Throttle throttle_;
+  LoginThrottle throttle_;
   std::vector<Route> routes_;
 };
 

@@ -60,6 +60,10 @@ Outcome<Answer> set(Desk& desk, const Request& request) {
     return bad_request(fmt::format(
         "Validation failed\n\napply-to '{}' unrecognised; should be 'queues', 'exchanges' or 'all'\n", *to));
   }
+  if (const FieldValue* priority = body.find("priority"); priority && !priority->is_integer()) {
+    return bad_request(
+        fmt::format("Validation failed\n\npriority should be a number, actually was {}\n", erlang_term(*priority)));
+  }
   auto spec = policy_of(request.part(1), body);
   if (!spec) return bad_request("priority is a number, apply-to a text");
   if (std::string fault = policy_fault(kind, *spec); !fault.empty()) {

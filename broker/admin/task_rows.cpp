@@ -74,12 +74,12 @@ FieldArray buckets_of(const tasks::RunTimes& times) {
 }
 
 Table runtime_of(const tasks::RunTimes& times) {
-  const bool any = times.count > 0;
+  const bool measured = times.count > 0;
   Table row;
   put(row, "count", count(times.count));
-  put(row, "mean", any ? FieldValue(times.sum / static_cast<double>(times.count)) : FieldValue());
-  put(row, "least", any ? FieldValue(times.least) : FieldValue());
-  put(row, "most", any ? FieldValue(times.most) : FieldValue());
+  put(row, "mean", measured ? FieldValue(times.sum / static_cast<double>(times.count)) : FieldValue());
+  put(row, "least", measured ? FieldValue(times.least) : FieldValue());
+  put(row, "most", measured ? FieldValue(times.most) : FieldValue());
   put(row, "buckets", buckets_of(times));
   return row;
 }

@@ -1,34 +1,22 @@
-#include "broker/admin/task_verbs.h"
-
-#include <algorithm>
-
-#include <fmt/format.h>
-
+// Tasks, workers and schedules.
 #include "broker/admin/handlers.h"
+#include "broker/admin/verb.h"
 
-namespace wherry::broker::admin {
+namespace wherry::broker::admin::verbs {
 
 namespace {
 
 namespace h = handlers;
 
-using Parts = std::vector<std::string>;
 using Query = std::map<std::string, std::string>;
 
-Outcome<FieldValue> handle(Desk& desk, Handler handler, const Table& request, Parts more = {}, Table body = {},
-                           Query query = {}) {
-  Request asked;
-  asked.parts = {text_of(request, "vhost", "/")};
-  if (!desk.shared().find_vhost(asked.parts.front())) {
-    return not_found(fmt::format("Virtual host '{}' does not exist", asked.parts.front()));
-  }
-  for (std::string& each : more) asked.parts.push_back(std::move(each));
-  asked.body = std::move(body);
-  asked.query = std::move(query);
-  asked.caller = Caller::local_operator();
-  auto answered = handler(desk, asked);
-  if (!answered) return tl::unexpected(answered.error());
-  return answered->has_body ? std::move(answered->body) : FieldValue();
+// In a virtual host that there is.
+Outcome<FieldValue> handle(Desk& desk, const Caller& caller, Handler handler, const Table& request,
+                           const Names& more = {}, Table body = {}, Query query = {}) {
+  if (auto fine = check_vhost(desk, request); !fine) return tl::unexpected(fine.error());
+  Names parts{vhost_of(request)};
+  parts.insert(parts.end(), more.begin(), more.end());
+  return run(desk, caller, handler, std::move(parts), std::move(body), std::move(query));
 }
 
 Table chosen(const Table& request, std::initializer_list<const char*> names) {
@@ -63,7 +51,7 @@ Outcome<void> must_watch(Desk& desk) {
                          : "tasks are not watched: tasks.observe is false");
 }
 
-Outcome<FieldValue> list_tasks(Desk& desk, const Table& request) {
+Outcome<FieldValue> list_tasks(Desk& desk, const Caller& caller, const Table& request) {
   if (auto fine = must_watch(desk); !fine) return tl::unexpected(fine.error());
   Query query;
   for (const char* name : {"state", "task", "worker", "queue", "root"}) {
@@ -72,100 +60,79 @@ Outcome<FieldValue> list_tasks(Desk& desk, const Table& request) {
   std::int64_t limit = 100;
   request.integer("limit", limit);
   query["limit"] = std::to_string(limit);
-  return handle(desk, h::list_tasks, request, {}, {}, std::move(query));
+  return handle(desk, caller, h::list_tasks, request, {}, {}, std::move(query));
 }
 
 // Alone, as a list of one: a table has columns.
-Outcome<FieldValue> show_task(Desk& desk, const Table& request) {
+Outcome<FieldValue> show_task(Desk& desk, const Caller& caller, const Table& request) {
   if (auto fine = must_watch(desk); !fine) return tl::unexpected(fine.error());
-  auto shown = handle(desk, h::get_task, request, {text_of(request, "id")});
+  auto shown = handle(desk, caller, h::get_task, request, {text_of(request, "id")});
   if (!shown) return shown;
-  FieldArray rows;
-  for (const auto& [name, value] : shown->get<Table>()->entries()) {
-    Table row;
-    put(row, "key", name);
-    row.entries().emplace_back("value", value);
-    rows.emplace_back(std::move(row));
-  }
-  return FieldValue(std::move(rows));
+  return FieldValue(pairs(*shown->get<Table>()));
 }
 
-Outcome<FieldValue> task_names(Desk& desk, const Table& request) {
+Outcome<FieldValue> task_names(Desk& desk, const Caller& caller, const Table& request) {
   if (auto fine = must_watch(desk); !fine) return tl::unexpected(fine.error());
-  return handle(desk, h::list_task_names, request);
+  return handle(desk, caller, h::list_task_names, request);
 }
 
-Outcome<FieldValue> workers(Desk& desk, const Table& request) {
+Outcome<FieldValue> workers(Desk& desk, const Caller& caller, const Table& request) {
   if (auto fine = must_watch(desk); !fine) return tl::unexpected(fine.error());
-  return handle(desk, h::list_workers, request);
+  return handle(desk, caller, h::list_workers, request);
 }
 
-Outcome<FieldValue> tell_worker(Desk& desk, const Table& request) {
+Outcome<FieldValue> tell_worker(Desk& desk, const Caller& caller, const Table& request) {
   Table arguments = table_of(request, "arguments");
-  return answers_as_rows(handle(desk, h::command_workers, request,
+  return answers_as_rows(handle(desk, caller, h::command_workers, request,
                                 {text_of(request, "worker"), text_of(request, "command")}, std::move(arguments)));
 }
 
-Outcome<FieldValue> revoke(Desk& desk, const Table& request) {
-  return answers_as_rows(
-      handle(desk, h::revoke_task, request, {text_of(request, "id")}, chosen(request, {"terminate", "signal"})));
+Outcome<FieldValue> revoke(Desk& desk, const Caller& caller, const Table& request) {
+  return answers_as_rows(handle(desk, caller, h::revoke_task, request, {text_of(request, "id")},
+                                chosen(request, {"terminate", "signal"})));
 }
 
-Outcome<FieldValue> retry(Desk& desk, const Table& request) {
-  auto retried = handle(desk, h::retry_task, request, {text_of(request, "id")}, chosen(request, {"queue"}));
+Outcome<FieldValue> retry(Desk& desk, const Caller& caller, const Table& request) {
+  auto retried = handle(desk, caller, h::retry_task, request, {text_of(request, "id")}, chosen(request, {"queue"}));
   if (!retried) return retried;
   return FieldValue(FieldArray{std::move(*retried)});
 }
 
-Outcome<FieldValue> enqueue(Desk& desk, const Table& request) {
+Outcome<FieldValue> enqueue(Desk& desk, const Caller& caller, const Table& request) {
   Table body = chosen(request, {"task", "args", "kwargs", "id", "queue", "eta", "countdown", "expires", "priority"});
-  auto sent = handle(desk, h::post_task, request, {}, std::move(body));
+  auto sent = handle(desk, caller, h::post_task, request, {}, std::move(body));
   if (!sent) return sent;
   return FieldValue(FieldArray{std::move(*sent)});
 }
 
-Outcome<FieldValue> list_schedules(Desk& desk, const Table& request) {
-  return handle(desk, h::list_schedules, request);
+Outcome<FieldValue> list_schedules(Desk& desk, const Caller& caller, const Table& request) {
+  return handle(desk, caller, h::list_schedules, request);
 }
 
-Outcome<FieldValue> run_schedule(Desk& desk, const Table& request) {
-  auto ran = handle(desk, h::run_schedule, request,
+Outcome<FieldValue> run_schedule(Desk& desk, const Caller& caller, const Table& request) {
+  auto ran = handle(desk, caller, h::run_schedule, request,
                     {text_of(request, "schedule", "wherry.schedule"), text_of(request, "name")});
   if (!ran) return ran;
   return FieldValue(FieldArray{std::move(*ran)});
 }
 
-struct TaskVerb {
-  std::string_view name;
-  Outcome<FieldValue> (*run)(Desk& desk, const Table& request);
+constexpr Verb known_task_verbs[] = {
+    {"tasks", Level::management, list_tasks},
+    {"task", Level::management, show_task},
+    {"task_names", Level::management, task_names},
+    {"workers", Level::management, workers},
+    {"tell_worker", Level::management, tell_worker},
+    {"revoke", Level::management, revoke},
+    {"retry", Level::management, retry},
+    {"enqueue", Level::management, enqueue},
+    {"list_schedules", Level::management, list_schedules},
+    {"run_schedule", Level::management, run_schedule},
 };
-constexpr TaskVerb task_verbs[] = {
-    {"tasks", list_tasks},
-    {"task", show_task},
-    {"task_names", task_names},
-    {"workers", workers},
-    {"tell_worker", tell_worker},
-    {"revoke", revoke},
-    {"retry", retry},
-    {"enqueue", enqueue},
-    {"list_schedules", list_schedules},
-    {"run_schedule", run_schedule},
-};
-
-const TaskVerb* find_task_verb(std::string_view name) {
-  const auto* found = std::find_if(std::begin(task_verbs), std::end(task_verbs),
-                                   [&](const TaskVerb& each) { return each.name == name; });
-  return found == std::end(task_verbs) ? nullptr : found;
-}
 
 }  // namespace
 
-bool is_task_verb(std::string_view name) {
-  return find_task_verb(name) != nullptr;
+std::span<const Verb> task_verbs() {
+  return known_task_verbs;
 }
 
-Outcome<FieldValue> run_task_verb(Desk& desk, const Table& request) {
-  return find_task_verb(text_of(request, "verb"))->run(desk, request);
-}
-
-}  // namespace wherry::broker::admin
+}  // namespace wherry::broker::admin::verbs

@@ -9,6 +9,7 @@
 #include <mutex>
 #include <string_view>
 
+#include "broker/auth/login_throttle.h"
 #include "broker/auth/users.h"
 
 namespace wherry::broker {
@@ -19,6 +20,8 @@ class UserDirectory {
   explicit UserDirectory(std::shared_ptr<const Users> users);
 
   std::shared_ptr<const Users> now() const;
+  // Of logins by AMQP.
+  LoginThrottle& throttle() const { return throttle_; }
   std::uint64_t version() const { return version_.load(std::memory_order_acquire); }
 
   // Adds the user, or replaces the one of that name. Fails with a bad pattern.
@@ -29,6 +32,7 @@ class UserDirectory {
  private:
   void replace(std::shared_ptr<const Users> users);
 
+  mutable LoginThrottle throttle_;
   mutable std::mutex mutex_;
   std::shared_ptr<const Users> users_;
   std::atomic<std::uint64_t> version_{1};

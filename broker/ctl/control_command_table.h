@@ -13,7 +13,7 @@ struct Operand {
     json,    // An object, sent as such.
     value,   // Any JSON, sent as such.
     secret,  // Read from standard input where it is missing.
-    file,    // Sent with its whole path.
+    file,    // Sent with its whole path; to a broker elsewhere the definitions in it.
     output,  // Where the answer goes; "-" for standard output. Not sent.
   };
   const char* name;

@@ -6,19 +6,20 @@
 #include <filesystem>
 #include <fstream>
 #include <iostream>
-#include <optional>
+#include <sstream>
 #include <thread>
 
 #include <fmt/format.h>
 
-#include "broker/control/control_client.h"
 #include "broker/ctl/control_command_table.h"
 #include "broker/ctl/control_output.h"
-#include "broker/store/data_dir.h"
+#include "broker/ctl/reach.h"
 
 namespace wherry::broker::ctl {
 
 namespace {
+
+constexpr std::size_t kMostFileBytes = std::size_t{64} << 20;
 
 const ControlCommand* find(std::string_view name) {
   for (const ControlCommand& command : control_commands()) {
@@ -55,14 +56,15 @@ std::string usage(const ControlCommand& command) {
   if (takes(command, 's')) text += " [--schedule SCHEDULE]";
   if (takes(command, '+')) text += " [TAG ...]";
   if (takes(command, '*')) text += " [COLUMN ...]";
-  return text + " [--data-dir DIR] [--formatter table|pretty_table|json] [-q]";
+  return text +
+         " [--data-dir DIR | --url URL --username USER] [--formatter table|pretty_table|json] [--timeout S] [-q]";
 }
 
 // The command line, taken apart.
 struct Asked {
   std::vector<std::pair<std::string, std::string>> values;  // Operands and options by name, as they were written.
   std::vector<std::string> words;                           // Operands as they came.
-  std::optional<std::string> data_dir;
+  Where where;
   std::chrono::milliseconds patience = std::chrono::seconds(60);
   Format format = Format::table;
   bool if_empty = false;
@@ -95,25 +97,54 @@ struct Option {
   char of;  // Of commands that take this; 0: of all.
 };
 constexpr Option kOptions[] = {
-    {"--vhost", "-p", true, 'p'},     {"--priority", "", true, 'P'},     {"--apply-to", "", true, 'P'},
-    {"--limit", "", true, 'n'},       {"--after", "", true, 'n'},        {"--user", "", true, 'u'},
-    {"--if-empty", "-e", false, 'e'}, {"--if-unused", "-u", false, 'e'}, {"--description", "", true, 'd'},
-    {"--state", "", true, 't'},       {"--task", "", true, 't'},         {"--worker", "", true, 't'},
-    {"--root", "", true, 't'},        {"--queue", "", true, 't'},        {"--limit", "", true, 't'},
-    {"--queue", "", true, 'q'},       {"--terminate", "", false, 'r'},   {"--signal", "", true, 'r'},
-    {"--args", "", true, 'E'},        {"--kwargs", "", true, 'E'},       {"--id", "", true, 'E'},
-    {"--eta", "", true, 'E'},         {"--countdown", "", true, 'E'},    {"--expires", "", true, 'E'},
-    {"--schedule", "", true, 's'},    {"--tags", "", true, 'd'},         {"--global", "", false, 'g'},
-    {"--data-dir", "-d", true, 0},    {"--formatter", "", true, 0},      {"--timeout", "-t", true, 0},
-    {"--quiet", "-q", false, 0},      {"--silent", "-s", false, 0},      {"--no-table-headers", "", false, 0},
+    {"--vhost", "-p", true, 'p'},
+    {"--priority", "", true, 'P'},
+    {"--apply-to", "", true, 'P'},
+    {"--limit", "", true, 'n'},
+    {"--after", "", true, 'n'},
+    {"--user", "", true, 'u'},
+    {"--if-empty", "-e", false, 'e'},
+    {"--if-unused", "-u", false, 'e'},
+    {"--description", "", true, 'd'},
+    {"--state", "", true, 't'},
+    {"--task", "", true, 't'},
+    {"--worker", "", true, 't'},
+    {"--root", "", true, 't'},
+    {"--queue", "", true, 't'},
+    {"--limit", "", true, 't'},
+    {"--queue", "", true, 'q'},
+    {"--terminate", "", false, 'r'},
+    {"--signal", "", true, 'r'},
+    {"--args", "", true, 'E'},
+    {"--kwargs", "", true, 'E'},
+    {"--id", "", true, 'E'},
+    {"--eta", "", true, 'E'},
+    {"--countdown", "", true, 'E'},
+    {"--expires", "", true, 'E'},
+    {"--schedule", "", true, 's'},
+    {"--tags", "", true, 'd'},
+    {"--global", "", false, 'g'},
+    {"--data-dir", "-d", true, 0},
+    {"--url", "", true, 0},
+    {"--username", "", true, 0},
+    {"--password", "", true, 0},
+    {"--password-file", "", true, 0},
+    {"--cacert", "", true, 0},
+    {"--cert", "", true, 0},
+    {"--key", "", true, 0},
+    {"--insecure", "", false, 0},
+    {"--formatter", "", true, 0},
+    {"--timeout", "-t", true, 0},
+    {"--quiet", "-q", false, 0},
+    {"--silent", "-s", false, 0},
+    {"--no-table-headers", "", false, 0},
     {"--help", "-h", false, 0},
 };
 
 Result<void> take(Asked& asked, const Option& option, const std::string& value) {
   const std::string_view name = option.name;
-  if (name == "--data-dir") {
-    asked.data_dir = value;
-  } else if (name == "--formatter") {
+  if (asked.where.take(name.substr(2), value)) return {};
+  if (name == "--formatter") {
     if (value != "json" && value != "table" && value != "pretty_table") {
       return fail(fmt::format("--formatter is table, pretty_table or json, not '{}'", value));
     }
@@ -201,7 +232,22 @@ std::string banner(const ControlCommand& command, const Asked& asked) {
   return text += rest;
 }
 
-Result<amqp::Table> request_of(const ControlCommand& command, const Asked& asked) {
+// A file of this machine: its path for a broker that sees it, for others what is in it.
+Result<void> put_file(amqp::Table& request, const Operand& operand, const std::string& path, const Reach& reach) {
+  if (reach.is_here()) {
+    request.set(operand.name, std::filesystem::absolute(path).string());
+    return {};
+  }
+  std::ifstream in(path, std::ios::binary);
+  std::stringstream text;
+  if (!in || !(text << in.rdbuf())) return fail(fmt::format("cannot read {}", path));
+  auto content = control::parse_object(text.str(), kMostFileBytes);
+  if (!content) return fail(fmt::format("{}: {}", path, content.error().message));
+  request.set("definitions", std::move(*content));
+  return {};
+}
+
+Result<amqp::Table> request_of(const ControlCommand& command, const Asked& asked, const Reach& reach) {
   amqp::Table request;
   request.set("verb", std::string(command.name));
   if (takes(command, 'p')) request.set("vhost", asked.value("vhost"));
@@ -245,7 +291,7 @@ Result<amqp::Table> request_of(const ControlCommand& command, const Asked& asked
     const Operand& operand = command.operands[at];
     if (operand.kind == Operand::Kind::output) continue;
     if (operand.kind == Operand::Kind::file) {
-      request.set(operand.name, std::filesystem::absolute(asked.words[at]).string());
+      if (auto put = put_file(request, operand, asked.words[at], reach); !put) return tl::unexpected(put.error());
       continue;
     }
     if (operand.kind == Operand::Kind::value) {
@@ -276,6 +322,11 @@ int refuse(const std::string& message) {
   return kRefused;
 }
 
+int complain(const ControlCommand& command, const std::string& message) {
+  std::fprintf(stderr, "wherryctl %s: %s\n\nUsage: %s\n", command.name, message.c_str(), usage(command).c_str());
+  return kWrongCommandLine;
+}
+
 int write_to(const std::string& path, const amqp::FieldValue& answer) {
   const std::string text = control::to_json(answer) + '\n';
   if (path == "-") {
@@ -288,11 +339,11 @@ int write_to(const std::string& path, const amqp::FieldValue& answer) {
 }
 
 // Who waits for a broker to start asks until there is one.
-Result<amqp::FieldValue, control::AskError> ask(const ControlCommand& command, const Asked& asked,
-                                                const std::filesystem::path& socket, const amqp::Table& request) {
+Result<amqp::FieldValue, control::AskError> ask(const ControlCommand& command, const Asked& asked, Reach& reach,
+                                                const amqp::Table& request) {
   const auto until = std::chrono::steady_clock::now() + asked.patience;
   while (true) {
-    auto answer = control::ask(socket, request, asked.patience);
+    auto answer = reach.ask(request, asked.patience);
     const bool again = !answer && answer.error().why == control::AskFailure::no_broker &&
                        std::string_view(command.name) == "await_startup" && std::chrono::steady_clock::now() < until;
     if (!again) return answer;
@@ -322,16 +373,14 @@ std::string control_command_list() {
 int run_control_command(const std::vector<std::string>& words) {
   const ControlCommand& command = *find(words.front());
   const auto asked = parse(command, words);
-  if (!asked) {
-    std::fprintf(stderr, "wherryctl %s: %s\n\nUsage: %s\n", command.name, asked.error().message.c_str(),
-                 usage(command).c_str());
-    return kWrongCommandLine;
-  }
+  if (!asked) return complain(command, asked.error().message);
   if (asked->help) {
-    std::printf("wherryctl %s: %s.\n\nUsage: %s\n\ndocs/wherryctl.md shows what they do.\n", command.name,
-                command.summary, usage(command).c_str());
+    std::printf("wherryctl %s: %s.\n\nUsage: %s\n\n%s\ndocs/wherryctl.md shows what they do.\n", command.name,
+                command.summary, usage(command).c_str(), Where::help().c_str());
     return 0;
   }
+  const auto reach = Reach::open(asked->where);
+  if (!reach) return complain(command, reach.error().message);
   const bool json = asked->format == Format::json;
   const bool to_output = !command.operands.empty() && command.operands.front().kind == Operand::Kind::output;
   const std::string output = to_output ? asked->words.front() : std::string();
@@ -340,10 +389,9 @@ int run_control_command(const std::vector<std::string>& words) {
       std::printf("Timeout: %.1f seconds ...\n", static_cast<double>(asked->patience.count()) / 1000);
     std::printf("%s\n", banner(command, *asked).c_str());
   }
-  const auto request = request_of(command, *asked);
+  const auto request = request_of(command, *asked, **reach);
   if (!request) return refuse(request.error().message);
-  const std::filesystem::path data = asked->data_dir ? *asked->data_dir : DataDir::default_path().string();
-  auto answer = ask(command, *asked, data / control::socket_name, *request);
+  auto answer = ask(command, *asked, **reach, *request);
   if (!answer) return refuse(answer.error().message);
   if (to_output) return write_to(output, *answer);
   std::vector<std::string> columns = command.columns;

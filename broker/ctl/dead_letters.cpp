@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
+#include <memory>
 #include <optional>
 #include <sstream>
 
@@ -11,12 +12,12 @@
 
 #include "base/iso8601.h"
 #include "base/nearest.h"
-#include "broker/control/control_client.h"
 #include "broker/control/json.h"
 #include "broker/ctl/control_commands.h"
 #include "broker/ctl/control_output.h"
 #include "broker/ctl/progress.h"
-#include "broker/store/data_dir.h"
+#include "broker/ctl/reach.h"
+#include "broker/ctl/where_options.h"
 
 namespace wherry::broker::ctl {
 
@@ -77,9 +78,9 @@ std::string letters_help() {
 po::options_description letters_options(const LettersCommand& command) {
   const std::string_view name = command.name;
   po::options_description all("Options", 100, 60);
-  all.add_options()("help,h", "this text")("data-dir,d", po::value<std::string>()->value_name("DIR"),
-                                           "the broker's data directory")(
-      "vhost,p", po::value<std::string>()->value_name("VHOST")->default_value("/"), "the queue's virtual host")(
+  add_where_options(all);
+  all.add_options()("help,h", "this text")("vhost,p", po::value<std::string>()->value_name("VHOST")->default_value("/"),
+                                           "the queue's virtual host")(
       "queue", po::value<std::string>()->value_name("QUEUE")->default_value("wherry.dead"), "the dead-letter queue")(
       "formatter", po::value<std::string>()->value_name("FORM")->default_value("table"), "table or json")(
       "timeout,t", po::value<unsigned>()->value_name("S")->default_value(60), "seconds to wait for an answer");
@@ -117,6 +118,7 @@ std::string point_in_time(const std::string& text) {
 
 struct LettersAsked {
   po::variables_map values;
+  std::unique_ptr<Reach> reach;
   std::vector<std::string> ids;
 
   bool has(const char* name) const { return values.count(name) > 0; }
@@ -146,9 +148,7 @@ Table request_for(const LettersCommand& command, const LettersAsked& asked) {
 }
 
 auto ask_broker(const LettersAsked& asked, const Table& request) {
-  const std::filesystem::path data = asked.has("data-dir") ? asked.text("data-dir") : DataDir::default_path().string();
-  return control::ask(data / control::socket_name, request,
-                      std::chrono::seconds(asked.values["timeout"].as<unsigned>()));
+  return asked.reach->ask(request, std::chrono::seconds(asked.values["timeout"].as<unsigned>()));
 }
 
 int refused(const std::string& message) {
@@ -319,6 +319,9 @@ int run_dead_letters(const std::vector<std::string>& words) {
   }
   if (std::string_view(command->name) == "show" && asked.ids.size() != 1) return wrong(*command, "it wants one ID");
   if (std::string_view(command->name) == "list" && !asked.ids.empty()) return wrong(*command, "it wants no ID");
+  auto reach = Reach::open(where_of(asked.values));
+  if (!reach) return wrong(*command, reach.error().message);
+  asked.reach = std::move(*reach);
   if (!acts(*command)) return look(*command, asked);
   const bool filtered =
       asked.has("task") || asked.has("reason") || asked.has("source") || asked.has("since") || asked.has("before");

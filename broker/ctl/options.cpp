@@ -71,6 +71,7 @@ std::string program_help() {
          "Usage: wherryctl COMMAND [arguments]           a broker that runs\n"
          "       wherryctl dead-letters COMMAND          its tasks that no worker could do: list, show, replay, "
          "discard\n"
+         "       wherryctl top                           queues, tasks and connections, again every second\n"
          "       wherryctl store COMMAND [options]       the data directory of one that is stopped\n"
          "       wherryctl config check [options] FILE...  settings files, before anything is started with them\n\n"
          "Of a broker that runs, with rabbitmqctl's arguments (wherryctl COMMAND --help):\n" +
@@ -156,6 +157,7 @@ Result<Options> parse_options(int argc, const char* const* argv) {
   if (words[0] != "store") {
     std::vector<std::string> known = control_command_names();
     known.emplace_back("dead-letters");
+    known.emplace_back("top");
     known.emplace_back("store");
     known.emplace_back("config");
     return unknown(words[0], known, "wherryctl --help");

@@ -10,6 +10,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <variant>
 
 #include "broker/routing/vhost.h"
@@ -18,10 +19,14 @@ namespace wherry::broker {
 
 // A setting of a virtual host, or of the whole broker where the vhost is empty.
 struct ParameterSpec {
-  std::string component;  // "policy", "operator_policy", "vhost-limits", "user-limits", "shovel", ...
+  std::string component;  // "policy", "operator_policy", "vhost-limits", "user-limits", "paused-queue", "shovel", ...
   std::string name;
   amqp::Table value;
 };
+
+// A durable queue that an operator has paused: its name here is the queue's id, which no other queue ever has. So one
+// that outlives its queue means nothing, and goes at the next start.
+constexpr std::string_view paused_queue_component = "paused-queue";
 
 struct TopologyChange {
   bool added = true;  // Else removed.
@@ -29,6 +34,12 @@ struct TopologyChange {
   // monostate: the vhost itself.
   std::variant<std::monostate, ExchangeSpec, QueueEntryRef, BindingSpec, ParameterSpec> entity;
 };
+
+inline TopologyChange paused_change(const QueueEntry& queue, bool paused) {
+  amqp::Table value;
+  value.set("queue", queue.spec.name);
+  return {paused, queue.vhost, ParameterSpec{std::string(paused_queue_component), std::to_string(queue.id), value}};
+}
 
 class TopologyJournal {
  public:

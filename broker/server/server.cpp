@@ -7,7 +7,6 @@
 #include "broker/control/control_server.h"
 #include "broker/control/json.h"
 #include "broker/definitions/definitions.h"
-#include "broker/server/control_verbs.h"
 #include "broker/server/machine.h"
 #include "broker/server/resource_watch.h"
 #include "broker/store/data_dir.h"
@@ -63,11 +62,7 @@ struct Server::Impl {
   std::unique_ptr<bridges::Bridges> bridges;
   std::unique_ptr<ResourceWatch> watch;
   std::unique_ptr<admin::Administration> administration;
-  // What the definitions' thread has posted to the loop may come after the verbs are gone.
-  std::shared_ptr<std::unique_ptr<ControlVerbs>> verbs = std::make_shared<std::unique_ptr<ControlVerbs>>();
   std::unique_ptr<control::ControlServer> operators;
-
-  ~Impl() { verbs->reset(); }
 
   Result<void> keep(Plan& plan) {
     auto opened = DataDir::open(plan.data_dir);
@@ -82,11 +77,15 @@ struct Server::Impl {
   }
 
   Result<void> serve_operators(net::EventLoop& loop) {
-    *verbs = std::make_unique<ControlVerbs>(*broker, *administration, loop);
-    auto listening = control::ControlServer::listen(loop, data_path / control::socket_name,
-                                                    [verbs = verbs](const amqp::Table& request, control::Reply reply) {
-                                                      if (*verbs) (*verbs)->answer(request, std::move(reply));
-                                                    });
+    // Verbs wait for shards and for the disk: they are done on the administration's thread.
+    const auto answer = [this, &loop](const amqp::Table& request, control::Reply reply) {
+      administration->ask(request, [&loop, reply = std::move(reply)](admin::Outcome<amqp::FieldValue> result) {
+        loop.post([reply, result = std::move(result)] {
+          reply(result ? control::done(*result) : control::failed(result.error().reason));
+        });
+      });
+    };
+    auto listening = control::ControlServer::listen(loop, data_path / control::socket_name, answer);
     if (!listening) return tl::unexpected(listening.error());
     operators = std::move(*listening);
     return {};
@@ -108,11 +107,6 @@ Result<std::unique_ptr<Server>> Server::start(Plan plan, ServerHost host) {
   const std::shared_ptr<Alarms> alarms = plan.broker.alarms;
   plan.broker.cluster_name = node_name();
   plan.broker.on_failure = std::move(host.on_failure);
-  plan.broker.on_committed = [&loop = host.loop, verbs = impl->verbs] {
-    loop.post([verbs] {
-      if (*verbs) (*verbs)->on_committed();
-    });
-  };
   impl->broker = std::make_unique<Broker>(std::move(plan.broker));
   if (auto started = impl->broker->start(plan.amqp, plan.amqps); !started) return tl::unexpected(started.error());
   impl->bridges = std::make_unique<bridges::Bridges>(*impl->broker);
@@ -149,7 +143,6 @@ std::optional<net::Address> Server::listener(std::string_view protocol) const {
 
 void Server::stop(std::string_view reason) {
   impl_->operators.reset();
-  impl_->verbs->reset();
   impl_->bridges->stop();
   impl_->administration.reset();
   impl_->broker->stop(reason);

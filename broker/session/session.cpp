@@ -16,6 +16,8 @@ namespace {
 constexpr std::size_t nearly_empty = 64 * 1024;
 // Changes of the topology that may wait for the disk before those who make them do.
 constexpr std::uint64_t most_uncommitted = 50'000;
+// Of the protocol's header, with which a client begins.
+constexpr std::size_t greeting_size = 8;
 }  // namespace
 
 Session::Session(const SessionConfig& config, Host& host, SessionOwner& owner, OutputBuffer& out, ConnectionId id,
@@ -39,11 +41,17 @@ Session::~Session() {
 
 std::size_t Session::receive(std::string_view bytes, Monotonic now) {
   receiving_ = true;
+  now_ = now;
   std::size_t used = 0;
   check_unread();
   while (!waiting() && used < bytes.size()) {
-    const std::size_t part = connection_->receive(bytes.substr(used), now);
+    // The greeting alone first: the login may stand behind it, and may have to wait.
+    std::string_view rest = bytes.substr(used);
+    if (!greeted_) rest = rest.substr(0, greeting_size);
+    if (greeted_ && !user_ && waits_for_login(now)) break;
+    const std::size_t part = connection_->receive(rest, now);
     if (part == 0) break;
+    greeted_ = true;
     used += part;
   }
   receiving_ = false;
@@ -51,8 +59,22 @@ std::size_t Session::receive(std::string_view bytes, Monotonic now) {
   return used;
 }
 
+// Asked once: who has got a turn is not sent away again when it has come.
+bool Session::waits_for_login(Monotonic now) {
+  if (std::exchange(login_asked_, true) || peer_.host.empty()) return false;
+  const Monotonic turn = host_.users().throttle().turn(peer_.host, now);
+  if (turn <= now) return false;
+  login_turn_ = turn;
+  connection_->hold();
+  return true;
+}
+
 void Session::on_time(Monotonic now) {
   connection_->on_time(now);
+  if (login_turn_ && now >= *login_turn_) {
+    login_turn_.reset();
+    want_input();
+  }
   if (!out_.empty() || finished()) owner_.on_output();
 }
 
@@ -119,6 +141,7 @@ void Session::force_close(std::string text) {
   connection_->close({ReplyCode::connection_forced, std::move(text), {}, true});
   owner_.on_output();
   at_gate_ = drowning_ = ahead_ = false;
+  login_turn_.reset();
   want_input();
 }
 
@@ -299,12 +322,14 @@ Session::Login Session::on_login(std::string_view mechanism, std::string_view re
   auto user = peer_.internal ? Result<UserRef>(peer_.internal) : log_in(mechanism, response);
   Login login;
   if (!user) {
+    if (!peer_.host.empty()) host_.users().throttle().failed(peer_.host, now_);
     log::warning("session", "{}: login refused: {}", peer_.address, user.error().message);
     login.verdict = Login::Verdict::refused;
     login.reason = fmt::format(
         "Login was refused using authentication mechanism {}. For details see the broker logfile.", mechanism);
     return login;
   }
+  if (!peer_.host.empty()) host_.users().throttle().succeeded(peer_.host);
   user_ = *user;
   login.verdict = Login::Verdict::granted;
   return login;

@@ -4,15 +4,18 @@
 // to the output buffer and tells the owner through SessionOwner. A request whose answer comes from another shard holds
 // the connection's input until then, so that what a client sends is done in the order it was sent. Input is also held
 // at a publish that meets the gate closed, until it opens, and while a client leaves too many answers unread.
-// What tells of a change of the topology is written, but held back with everything behind it until the change is on the
-// disk: the next request is handled meanwhile, and many changes share a sync.
-// Threads: its shard's. Errors: the peer's become closes; nothing is thrown.
+// A login from an address that has failed too often waits for its turn (broker/auth/login_throttle.h), within the
+// handshake's time. What tells of a change of the topology is written, but held back with everything behind it until
+// the change is on the disk: the next request is handled meanwhile, and many changes share a sync. Threads: its
+// shard's. Errors: the peer's become closes; nothing is thrown.
 #pragma once
 
+#include <algorithm>
 #include <deque>
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -58,6 +61,7 @@ class Session final : public amqp::ServerEvents {
     bool loopback = false;
     std::string certified = {};  // The user that its certificate names; empty: it has shown none that is good.
     UserRef internal = {};       // A part of this broker, which needs no login and counts nowhere.
+    std::string host = {};       // Whose failed logins are counted together; empty: nobody's.
     bool one_too_many = false;   // There are as many connections as may be: it is told so once it has logged in.
   };
   Session(const SessionConfig& config, Host& host, SessionOwner& owner, OutputBuffer& out, ConnectionId id, Peer peer,
@@ -66,7 +70,9 @@ class Session final : public amqp::ServerEvents {
 
   // --- driven by the owner ---
   std::size_t receive(std::string_view bytes, Monotonic now);
-  Monotonic next_deadline() const { return connection_->next_deadline(); }
+  Monotonic next_deadline() const {
+    return std::min(connection_->next_deadline(), login_turn_.value_or(Monotonic::max()));
+  }
   void on_time(Monotonic now);
   void on_writable();
   void on_socket_lost(std::string_view reason);
@@ -80,7 +86,7 @@ class Session final : public amqp::ServerEvents {
   // part.
   bool client_closed() const { return client_closed_; }
   // Input is held: receive() takes nothing until on_input_wanted().
-  bool waiting() const { return waiting_ > 0 || at_gate_ || drowning_ || ahead_; }
+  bool waiting() const { return waiting_ > 0 || at_gate_ || drowning_ || ahead_ || login_turn_; }
   // The owner does not read for reasons of its own: silence is not the client's.
   void pause() { connection_->hold(); }
   bool at_gate() const { return at_gate_; }
@@ -144,6 +150,7 @@ class Session final : public amqp::ServerEvents {
   }
 
  private:
+  bool waits_for_login(Monotonic now);
   Login on_login(std::string_view mechanism, std::string_view response, const amqp::Table& properties) override;
   Result<UserRef> log_in(std::string_view mechanism, std::string_view response) const;
   AmqpResult<void> on_open(std::string_view virtual_host, const amqp::Tuning& agreed) override;
@@ -173,6 +180,10 @@ class Session final : public amqp::ServerEvents {
   OutputBuffer& out_;
   const ConnectionId id_;
   const Peer peer_;
+  bool login_asked_ = false;
+  bool greeted_ = false;                 // What comes next is the login.
+  std::optional<Monotonic> login_turn_;  // Too many have failed from there: it is looked at then.
+  Monotonic now_{};                      // Of what is being handled.
   UserRef user_;
   std::uint64_t user_version_ = 0;  // Of the directory, when user_ was looked up.
   SharedVhostRef vhost_;

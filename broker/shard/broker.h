@@ -55,8 +55,6 @@ struct BrokerConfig {
   std::function<Result<std::unique_ptr<MessageStore>>(unsigned shard, StoreOwner owner)> make_store;
   // A disk failed: the broker is to be stopped, and why. Called on any thread.
   std::function<void(std::string)> on_failure = [](std::string) {};
-  // More of what was declared and set is kept: Definitions::committed() has moved. Called on any thread.
-  std::function<void()> on_committed = [] {};
   // What is declared at start, in each vhost: durable entities that the configuration names.
   struct Entities {
     std::string vhost;

@@ -11,6 +11,7 @@ namespace {
 Session::Peer peer_of(const net::Stream& stream, bool by_common_name, bool one_too_many, UserRef internal) {
   Session::Peer peer{stream.peer().text(), stream.peer().is_loopback()};
   peer.internal = std::move(internal);
+  peer.host = stream.peer().host;
   peer.one_too_many = one_too_many;
   const net::TlsPeer* tls = stream.tls();
   if (tls != nullptr && tls->verified) peer.certified = by_common_name ? tls->common_name : tls->subject;

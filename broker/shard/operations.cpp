@@ -194,15 +194,15 @@ AmqpResult<std::uint32_t> Operations::purge(std::string_view vhost_name, std::st
                                   });
 }
 
-AmqpResult<void> Operations::set_stopped(std::string_view vhost_name, std::string_view name, bool stopped) {
+AmqpResult<std::uint64_t> Operations::set_stopped(std::string_view vhost_name, std::string_view name, bool stopped) {
   auto entry = queue(vhost_name, name);
   if (!entry) return tl::unexpected(entry.error());
-  auto done = ask_shard<bool>(
+  auto done = ask_shard<std::optional<std::uint64_t>>(
       *shared_.shards()[(*entry)->home], patience_,
       [entry = *entry, stopped](Shard& shard, const auto& reply) { reply(shard.set_stopped(entry, stopped)); });
   if (!done) return tl::unexpected(done.error());
   if (!*done) return refusal(ReplyCode::not_found, "the queue was deleted meanwhile");
-  return {};
+  return **done;
 }
 
 AmqpResult<std::vector<Host::Got>> Operations::get(std::string_view vhost_name, std::string_view name,

@@ -33,8 +33,8 @@ class Operations {
   AmqpResult<bool> declare_queue(std::string_view vhost, const QueueSpec& spec);
   // How many messages went with it. 404 where there is none.
   AmqpResult<std::uint32_t> delete_queue(std::string_view vhost, std::string_view queue, Host::DeleteIf condition);
-  // Its consumers get nothing until it is resumed, or the broker starts again.
-  AmqpResult<void> set_stopped(std::string_view vhost, std::string_view queue, bool stopped);
+  // Its consumers get nothing until it is resumed; of a durable queue that is kept, and this is the change's number.
+  AmqpResult<std::uint64_t> set_stopped(std::string_view vhost, std::string_view queue, bool stopped);
   AmqpResult<std::uint32_t> purge(std::string_view vhost, std::string_view queue);
   AmqpResult<void> bind(std::string_view vhost, const BindingSpec& binding);
   AmqpResult<void> unbind(std::string_view vhost, const BindingSpec& binding);

@@ -1,5 +1,7 @@
 // What an earlier run kept: vhosts, exchanges, queues at their homes with their messages, bindings.
+#include <map>
 #include <set>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -23,7 +25,15 @@ class Broker::Restoring final : public DefinitionsVisitor {
 
   // Messages come from the stores only now: the definitions are sound as a whole.
   void create_queues() {
-    for (const auto& [vhost, entry] : queues_) broker_.shared_.shards()[entry->home]->create_queue(vhost, entry);
+    for (const auto& [vhost, entry] : queues_) {
+      Shard& shard = *broker_.shared_.shards()[entry->home];
+      shard.create_queue(vhost, entry);
+      if (paused_.erase(std::to_string(entry->id)) > 0) shard.restore_stopped(entry);
+    }
+  }
+  // After create_queues(): what was paused when its queue was deleted.
+  void forget_paused(Definitions& definitions) {
+    for (const auto& [id, row] : std::exchange(paused_, {})) definitions.record(row);
   }
 
  private:
@@ -35,6 +45,11 @@ class Broker::Restoring final : public DefinitionsVisitor {
   }
 
   Result<void> parameter(std::string_view vhost, ParameterSpec spec) override {
+    if (spec.component == paused_queue_component) {
+      const std::string id = spec.name;
+      paused_.emplace(id, TopologyChange{false, std::string(vhost), std::move(spec)});
+      return {};
+    }
     auto known = broker_.access_.restore(vhost, spec.component, spec.name, spec.value);
     if (!known) return tl::unexpected(known.error());
     if (*known) return {};
@@ -77,6 +92,7 @@ class Broker::Restoring final : public DefinitionsVisitor {
   std::set<std::string, std::less<>> vhosts_;
   SharedVhostRef last_vhost_;
   std::vector<std::pair<SharedVhostRef, QueueEntryRef>> queues_;
+  std::map<std::string, TopologyChange> paused_;  // By the queue's id: how its row is removed.
   unsigned last_home_ = 0;
   std::string at_last_home_;
 };
@@ -97,10 +113,10 @@ Result<void> Broker::restore() {
   Definitions::Events events;
   events.committed = [this](std::uint64_t) {
     for (const auto& shard : shared_.shards()) shard->definitions_committed();
-    config_.on_committed();
   };
   events.failed = [this](const std::string& why) { config_.on_failure(why); };
   if (auto started = definitions.start(std::move(events)); !started) return started;
+  restoring.forget_paused(definitions);
   for (const SharedVhostRef& vhost : shared_.vhosts()) {
     if (!restoring.vhosts().contains(vhost->name())) definitions.record({true, vhost->name(), {}});
     vhost->write([&](Vhost& topology) { topology.set_journal(definitions); });

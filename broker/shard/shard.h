@@ -112,8 +112,10 @@ class Shard final : public Host {
   void delete_queue(const SharedVhostRef& vhost, const QueueEntryRef& entry, DeleteIf condition,
                     std::function<void(AmqpResult<std::uint32_t>)> reply) override;
   void purge(const QueueEntryRef& entry, std::function<void(std::uint32_t)> reply) override;
-  // On the queue's own shard. False: it is gone.
-  bool set_stopped(const QueueEntryRef& entry, bool stopped);
+  // On the queue's own shard. Nothing: it is gone; else the number of the change that keeps it, 0 where there is none.
+  std::optional<std::uint64_t> set_stopped(const QueueEntryRef& entry, bool stopped);
+  // Of an earlier run, before this one starts: it is kept already.
+  void restore_stopped(const QueueEntryRef& entry);
   std::optional<Queue::Accepted> publish(const QueueEntryRef& entry, MessageRef message,
                                          const PublishTicket& ticket) override;
   Lsn publish_later(const SharedVhostRef& vhost, const MessageRef& message, std::uint64_t due_ms) override;

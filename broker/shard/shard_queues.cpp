@@ -184,10 +184,19 @@ void Shard::purge(const QueueEntryRef& entry, std::function<void(std::uint32_t)>
       std::move(reply));
 }
 
-bool Shard::set_stopped(const QueueEntryRef& entry, bool stopped) {
+void Shard::restore_stopped(const QueueEntryRef& entry) {
+  if (Home* home = find_home(entry->id)) home->queue.set_stopped(true);
+}
+
+std::optional<std::uint64_t> Shard::set_stopped(const QueueEntryRef& entry, bool stopped) {
   Home* home = find_home(entry->id);
-  if (home != nullptr) home->queue.set_stopped(stopped);
-  return home != nullptr;
+  if (home == nullptr) return std::nullopt;
+  const bool changes = home->queue.stopped() != stopped;
+  home->queue.set_stopped(stopped);
+  // What is kept is what the queue is: a row is added or removed once, here, in the order of the changes.
+  Definitions* definitions = shared_.config().definitions;
+  if (!changes || definitions == nullptr || !entry->spec.durable) return 0;
+  return definitions->record(paused_change(*entry, stopped));
 }
 
 std::optional<Queue::Accepted> Shard::publish(const QueueEntryRef& entry, MessageRef message,

@@ -33,8 +33,9 @@ Result<void> check(const std::string& url) {
   if (!is_stored(url)) return {};
   const std::string_view scheme = scheme_of(url);
   if (scheme == "redis" || scheme == "rediss") {
-    if (auto parsed = parse_redis_url(url); !parsed) return tl::unexpected(std::move(parsed.error()));
-    return {};
+    auto parsed = parse_redis_url(url);
+    if (!parsed) return tl::unexpected(std::move(parsed.error()));
+    return parsed->read_files();
   }
   if (scheme == "sqlite") {
     if (auto parsed = parse_sqlite_url(url); !parsed) return tl::unexpected(std::move(parsed.error()));
@@ -49,6 +50,7 @@ Result<std::unique_ptr<ResultBackend>> open(net::EventLoop& loop, const std::str
   if (scheme == "redis" || scheme == "rediss") {
     auto endpoint = parse_redis_url(url);
     if (!endpoint) return tl::unexpected(std::move(endpoint.error()));
+    if (auto read = endpoint->read_files(); !read) return tl::unexpected(std::move(read.error()));
     return std::make_unique<RedisBackend>(loop, *std::move(endpoint), std::move(options));
   }
   if (scheme == "sqlite") {

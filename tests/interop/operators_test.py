@@ -3,11 +3,13 @@ RabbitMQ too: WHERRY_INTEROP_BROKER=rabbitmq runs the same commands with rabbitm
 
 import json
 import os
+import sqlite3
 import tempfile
 
-from pika import exceptions
+from pika import BasicProperties, exceptions
 
 from harness import BrokerTest, main, only_wherry, setUpModule, tearDownModule, wait_until  # noqa: F401
+from restarts import RestartTest
 
 
 class Operators(BrokerTest):
@@ -171,6 +173,45 @@ class Operators(BrokerTest):
         rows = dict(self.rows("status"))
         self.assertEqual(rows["os_pid"], str(self.broker.program.process.pid))
         self.assertGreater(int(rows["mem_used"]), 1 << 20)
+
+
+@only_wherry
+class Lasting(RestartTest):
+    control, refused, rows = Operators.control, Operators.refused, Operators.rows
+
+    def states(self):
+        return dict(self.rows("list_queues", "name", "state"))
+
+    def test_a_paused_queue_is_paused_after_a_restart_until_it_is_resumed(self):
+        self.broker.start()
+        channel = self.channel()
+        for queue in ("work", "gone", "again"):
+            channel.queue_declare(queue, durable=True)
+            self.control("pause_queue", queue)
+        channel.queue_declare("passing")
+        self.control("pause_queue", "passing")
+        channel.confirm_delivery()
+        channel.basic_publish("", "work", b"kept", BasicProperties(delivery_mode=2))
+        # Another of the same name is another queue.
+        channel.queue_delete("gone")
+        channel.queue_delete("again")
+        channel.queue_declare("again", durable=True)
+        self.broker.kill()
+        self.broker.start()
+        self.assertEqual(self.states(), {"work": "paused", "again": "running"})
+        channel, got = self.channel(), []
+        channel.basic_consume("work", lambda *delivery: got.append(delivery[3]), auto_ack=True)
+        self.wait_depth(self.channel(), "work", 1)
+        self.control("resume_queue", "work")
+        wait_until(lambda: channel.connection.process_data_events(0) or got, "the message")
+        self.assertEqual(got, [b"kept"])
+        self.broker.kill()
+        self.broker.start()
+        self.assertEqual(self.states(), {"work": "running", "again": "running"})
+        self.broker.end()
+        # What belonged to queues that were deleted is forgotten.
+        with sqlite3.connect(self.broker.data / "definitions.sqlite") as definitions:
+            self.assertEqual(definitions.execute("SELECT count(*) FROM parameters WHERE component = 'paused-queue'").fetchone()[0], 0)
 
 
 if __name__ == "__main__":

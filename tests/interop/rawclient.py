@@ -20,8 +20,9 @@ class Closed(Exception):
 
 
 class RawClient:
-    def __init__(self, broker, timeout=20.0):
-        self.socket = socket.create_connection((broker.host, broker.port), timeout * TIME_SCALE)
+    def __init__(self, broker, timeout=20.0, source=None):
+        """source: the address of this machine that it comes from."""
+        self.socket = socket.create_connection((broker.host, broker.port), timeout * TIME_SCALE, source and (source, 0))
         self.socket.settimeout(timeout * TIME_SCALE)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.buffer = b""

@@ -12,9 +12,10 @@ import types
 import unittest
 import uuid
 
+from authority import Authority
 from brokers import BIN_DIR
 from harness import Program, main, tearDownModule, wait_until  # noqa: F401
-from stores import PostgresStore, RedisStore, SqliteStore
+from stores import PostgresStore, RedisStore, RedisTlsStore, SqliteStore
 from workers_test import WorkersTest
 
 import celery
@@ -219,6 +220,28 @@ class RedisResults(StoredResults):
         self.assertEqual(self.tool("part", gid, 0, uuid.uuid4(), 1), [1, 2, None])
         returned, size, results = self.tool("part", gid, 0, uuid.uuid4(), 2)
         self.assertEqual((returned, size, sorted(results)), (2, 2, [1, 2]))
+
+
+class RedisTlsResults(RedisResults):
+    """The same over TLS, with certificates on both sides, as Celery's own backend reads and writes it."""
+
+    store_class = RedisTlsStore
+
+    def test_a_server_that_cannot_be_trusted_gets_no_result(self):
+        other = Authority()
+        self.addCleanup(other.folder.cleanup)
+        url = self.result_backend.replace(self.store.authority.ca, other.ca)
+        tool = Program([BIN_DIR / "interop-results", url, "get", "nothing"])
+        self.addCleanup(tool.stop)
+        tool.wait_error("no connection to the result backend")
+        self.assertIn("certificate", tool.errors)
+
+    def test_files_that_are_not_there_are_named_at_once(self):
+        tool = Program([BIN_DIR / "interop-results", self.result_backend.replace(".pem", ".missing"), "get", "nothing"])
+        self.addCleanup(tool.stop)
+        self.assertNotEqual(tool.wait_exit(30), 0)
+        self.assertIn("result backend:", tool.errors)
+        self.assertIn(".missing", tool.errors)
 
 
 class DatabaseResults(StoredResults):

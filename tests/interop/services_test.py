@@ -14,6 +14,7 @@ import unittest
 import urllib.error
 import urllib.request
 
+from authority import Authority
 from brokers import BIN_DIR, SANITIZER_REPORT, TIME_SCALE, TOP, Program, WherryBroker, fault_of, free_port
 from control_test import ControlTest
 from harness import main, only_wherry, tearDownModule, wait_until  # noqa: F401
@@ -276,12 +277,12 @@ class Reschedules(Schedules, ServicesTest):
         manager.wait("STOPPING=1")
 
 
-def get(program, path, **headers):
+def get(program, path, tls=None, **headers):
     """What a worker's endpoint answers: (status, text)."""
     address = re.search(r"metrics=(\S+)", program.wait_line("metrics=")).group(1)
-    request = urllib.request.Request(f"http://{address}{path}", headers=headers)
+    request = urllib.request.Request(f"{'https' if tls else 'http'}://{address}{path}", headers=headers)
     try:
-        with urllib.request.urlopen(request, timeout=20 * TIME_SCALE) as answer:
+        with urllib.request.urlopen(request, timeout=20 * TIME_SCALE, context=tls) as answer:
             return answer.status, answer.read().decode()
     except urllib.error.HTTPError as error:
         return error.code, error.read().decode()
@@ -344,6 +345,39 @@ class Metrics(ServicesTest):
             done = subprocess.run([promtool, "check", "metrics"], input=text, capture_output=True, text=True, check=False)
             self.assertEqual((done.returncode, done.stdout + done.stderr), (0, ""))
         self.finish(program)
+
+    def test_over_tls_for_those_who_show_a_certificate(self):
+        authority = Authority()
+        self.addCleanup(authority.folder.cleanup)
+        certificate, key = authority.issue("worker", "worker")
+        settings = pathlib.Path(self.folder.name) / "tls-worker.yaml"
+        settings.write_text(f'metrics: 127.0.0.1:0\nmetrics_tls: {{certificate: "{certificate}", key: "{key}", ca: "{authority.ca}"}}\n',
+                            encoding="utf-8")
+        program, _ = self.worker("--config", str(settings))
+        known = authority.context(authority.issue("prometheus", "prometheus"))
+        self.assertIn("wherry_worker_tasks", get(program, "/metrics", tls=known)[1])
+        wait_until(lambda: get(program, "/readyz", tls=known)[0] == 200, "it takes tasks")
+        with self.assertRaises(OSError):
+            get(program, "/metrics", tls=authority.context())
+        with self.assertRaises(OSError):
+            get(program, "/metrics")
+        # Renewed, without a restart.
+        fresh = Authority()
+        self.addCleanup(fresh.folder.cleanup)
+        for name, path in zip(("worker.pem", "worker.key"), fresh.issue("worker", "worker")):
+            pathlib.Path(authority.path(name)).write_bytes(pathlib.Path(path).read_bytes())
+        program.process.send_signal(signal.SIGHUP)
+        program.wait_error("the settings that were read again are in use")
+        renewed = fresh.context((authority.path("prometheus.pem"), authority.path("prometheus.key")))
+        self.assertEqual(get(program, "/healthz", tls=renewed)[0], 200)
+        self.finish(program)
+
+    def test_a_certificate_that_cannot_be_used_is_named(self):
+        settings = pathlib.Path(self.folder.name) / "bad-worker.yaml"
+        settings.write_text("metrics: 127.0.0.1:0\nmetrics_tls: {certificate: missing.pem}\n", encoding="utf-8")
+        program, _ = self.worker("--config", str(settings), ready=False)
+        self.assertNotEqual(program.wait_exit(30), 0)
+        self.assertRegex(program.errors, r"metrics_tls: .*/missing\.pem")
 
     def test_ready_is_who_takes_tasks(self):
         port = free_port()

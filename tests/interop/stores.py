@@ -12,6 +12,7 @@ import socket
 import sqlite3
 import tempfile
 
+from authority import Authority
 from brokers import Program
 
 import psycopg2
@@ -93,10 +94,13 @@ class RedisStore:
 
     def start(self):
         # Without syncs of its own: a busy disk would hold up every command.
-        self.server = Program(["redis-server", "--port", self.port, "--bind", "127.0.0.1", "--requirepass", "secret",
+        self.server = Program(["redis-server", *self.options(), "--bind", "127.0.0.1", "--requirepass", "secret",
                                "--save", "", "--appendonly", "yes", "--appendfsync", "no",
                                "--dir", self.folder.name], cwd=self.folder.name)
         self.server.wait_line("eady to accept connections")
+
+    def options(self):
+        return ["--port", self.port]
 
     def client(self):
         return redis.Redis(port=self.port, db=2, password="secret")
@@ -109,6 +113,34 @@ class RedisStore:
     def stop(self):
         self.server.stop()
         self.folder.cleanup()
+
+
+class RedisTlsStore(RedisStore):
+    """Over TLS alone, and only for clients that show a certificate."""
+
+    def __init__(self):
+        self.authority = Authority()
+        self.server_files = self.authority.issue("redis", "redis")
+        self.client_files = self.authority.issue("client", "client")
+        super().__init__()
+        certificate, key = self.client_files
+        self.celery_url = self.wherry_url = (
+            f"rediss://:secret@127.0.0.1:{self.port}/2?ssl_cert_reqs=CERT_REQUIRED&ssl_ca_certs={self.authority.ca}"
+            f"&ssl_certfile={certificate}&ssl_keyfile={key}")
+
+    def options(self):
+        certificate, key = self.server_files
+        return ["--port", 0, "--tls-port", self.port, "--tls-cert-file", certificate, "--tls-key-file", key,
+                "--tls-ca-cert-file", self.authority.ca, "--tls-auth-clients", "yes"]
+
+    def client(self):
+        certificate, key = self.client_files
+        return redis.Redis(port=self.port, db=2, password="secret", ssl=True, ssl_ca_certs=self.authority.ca,
+                           ssl_certfile=certificate, ssl_keyfile=key)
+
+    def stop(self):
+        super().stop()
+        self.authority.folder.cleanup()
 
 
 class ResultsInRedis:

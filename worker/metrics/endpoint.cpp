@@ -9,6 +9,7 @@
 namespace wherry::metrics {
 
 struct Endpoint::Impl {
+  net::TlsContextRef tls;
   std::unique_ptr<net::HttpServer> server;
   std::uint16_t port = 0;
 };
@@ -59,14 +60,23 @@ Endpoint::~Endpoint() {
   stop();
 }
 
-Result<std::unique_ptr<Endpoint>> Endpoint::listen(const std::string& host, std::uint16_t port, Probes probes) {
+Result<std::unique_ptr<Endpoint>> Endpoint::listen(const std::string& host, std::uint16_t port, Probes probes,
+                                                   const EndpointTls& tls) {
   net::HttpServer::Config config{.threads = answering_threads};
   config.handler = [probes = std::move(probes)](const net::HttpRequest& request) { return answer(probes, request); };
   config.limits.connections = most_connections;
   config.limits.body_bytes = 0;
+  if (!tls.certificate.empty()) {
+    const auto verify = tls.ca.empty() ? net::TlsVerify::none : net::TlsVerify::required;
+    auto context = net::TlsContext::server({tls.certificate, tls.key, tls.ca, verify});
+    if (!context) return fail("metrics_tls: " + context.error().message);
+    config.tls = std::move(*context);
+  }
+  const net::TlsContextRef context = config.tls;
   auto server = net::HttpServer::listen({host, port}, std::move(config));
   if (!server) return fail("metrics: " + server.error().message);
   auto impl = std::make_unique<Impl>();
+  impl->tls = context;
   impl->port = (*server)->address().port;
   impl->server = std::move(*server);
   return std::unique_ptr<Endpoint>(new Endpoint(std::move(impl)));
@@ -74,6 +84,10 @@ Result<std::unique_ptr<Endpoint>> Endpoint::listen(const std::string& host, std:
 
 std::uint16_t Endpoint::port() const {
   return impl_->port;
+}
+
+Result<void> Endpoint::renew() {
+  return impl_->tls ? impl_->tls->reload() : Result<void>();
 }
 
 void Endpoint::stop() {

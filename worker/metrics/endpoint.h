@@ -1,6 +1,6 @@
-// Endpoint: where Prometheus reads the metrics, and a supervisor how the worker is. Plain HTTP/1.1, on threads of its
-// own (net/http_server.h): who reads slowly there, sends nonsense or says nothing costs the worker's loop nothing, and
-// keeps nobody waiting. 100 connections at most.
+// Endpoint: where Prometheus reads the metrics, and a supervisor how the worker is. HTTP/1.1, plain or over TLS, on
+// threads of its own (net/http_server.h): who reads slowly there, sends nonsense or says nothing costs the worker's
+// loop nothing, and keeps nobody waiting. 100 connections at most.
 //
 //   GET /metrics   the text; in OpenMetrics when the client accepts that. 503 when the worker does not answer.
 //   GET /healthz   200 when its loop turns, else 503: to restart it.
@@ -21,6 +21,13 @@
 
 namespace wherry::metrics {
 
+// Files in PEM. No certificate: plain HTTP. With ca who asks must show a certificate that one of these has signed.
+struct EndpointTls {
+  std::string certificate = {};
+  std::string key = {};
+  std::string ca = {};
+};
+
 class Endpoint {
  public:
   struct Probes {
@@ -28,11 +35,14 @@ class Endpoint {
     std::function<bool()> lives;
     std::function<std::optional<std::string>()> not_ready;  // Why it is not; none: it is.
   };
-  // port 0: a free one. Errors: why it cannot listen there.
-  static Result<std::unique_ptr<Endpoint>> listen(const std::string& host, std::uint16_t port, Probes probes);
+  // port 0: a free one. Errors: why it cannot listen there, or which file is wrong.
+  static Result<std::unique_ptr<Endpoint>> listen(const std::string& host, std::uint16_t port, Probes probes,
+                                                  const EndpointTls& tls = {});
   ~Endpoint();
 
   std::uint16_t port() const;
+  // Reads the files again, for connections that come from now on; an error changes nothing.
+  Result<void> renew();
   void stop();
 
  private:

@@ -57,6 +57,14 @@ WorkerSettings read_worker_settings(yaml::Document& document) {
   if (root.get("metrics", out.metrics) && !out.metrics.empty() && !is_host_and_port(out.metrics)) {
     root.error("metrics", fmt::format("'metrics' wants HOST:PORT, got '{}'", out.metrics));
   }
+  yaml::Map tls = root.map("metrics_tls");
+  for (const auto& [key, path] : {std::pair("certificate", &out.metrics_certificate),
+                                  std::pair("key", &out.metrics_key), std::pair("ca", &out.metrics_ca)}) {
+    if (tls.get(key, *path) && !path->empty()) *path = tls.beside(key, *path);
+  }
+  if (out.metrics_certificate.empty() && !(out.metrics_key + out.metrics_ca).empty()) {
+    root.error("metrics_tls", "'metrics_tls' wants a certificate");
+  }
   if (root.get("load", out.load)) out.load_place = root.place("load");
   for (std::string& library : out.load) library = root.beside("load", library);
   return out;

@@ -49,7 +49,10 @@ struct WorkerSettings {
   std::chrono::milliseconds graceful_timeout{30'000};
   log::Level log_level = log::Level::info;
   log::Format log_format = log::Format::text;
-  std::string metrics = {};                       // HOST:PORT; empty: no metrics are served.
+  std::string metrics = {};              // HOST:PORT; empty: no metrics are served.
+  std::string metrics_certificate = {};  // Of metrics_tls: paths, resolved. Empty: plain HTTP.
+  std::string metrics_key = {};
+  std::string metrics_ca = {};
   std::optional<std::string> schedule_path = {};  // Key schedule: of schedule.yaml, resolved likewise; not read here.
   std::vector<std::string> load = {};             // Paths of libraries, relative ones already resolved.
 };

@@ -32,11 +32,18 @@ void RedisLink::start() {
 }
 
 void RedisLink::connect() {
-  connecting_ = net::connect(loop_, endpoint_.address, connect_timeout, [this](auto made) {
+  auto done = [this](Result<std::unique_ptr<net::Stream>> made) {
     connecting_.reset();
     if (!made) return lose(std::move(made.error().message));
     greet(*std::move(made));
-  });
+  };
+  if (!endpoint_.context) {
+    connecting_ = net::connect(loop_, endpoint_.address, connect_timeout, std::move(done));
+    return;
+  }
+  // The files may have been renewed.
+  if (auto read = endpoint_.context->reload(); !read) return lose(std::move(read.error().message));
+  connecting_ = net::connect_tls(loop_, endpoint_.address, endpoint_.context, {}, connect_timeout, std::move(done));
 }
 
 // The first answers are to these, in their order.

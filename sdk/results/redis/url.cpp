@@ -1,5 +1,6 @@
 #include "sdk/results/redis/url.h"
 
+#include <algorithm>
 #include <charconv>
 
 #include <fmt/format.h>
@@ -9,19 +10,65 @@
 namespace wherry::results {
 
 std::string RedisEndpoint::text() const {
-  return fmt::format("redis://{}/{}", address.text(), db);
+  return fmt::format("{}://{}/{}", tls ? "rediss" : "redis", address.text(), db);
 }
 
-Result<RedisEndpoint> parse_redis_url(std::string_view url) {
-  constexpr std::string_view scheme = "redis://";
-  if (url.starts_with("rediss://")) {
-    return fail("result backend: rediss is not supported: there is no TLS in this version; use redis://");
-  }
-  if (!url.starts_with(scheme)) return fail("result backend: it begins with redis://, as in redis://127.0.0.1:6379/0");
-  url.remove_prefix(scheme.size());
-  if (url.find('?') != url.npos) return fail("result backend: a redis:// URL takes no parameters behind a '?'");
+Result<void> RedisEndpoint::read_files() {
+  if (!tls) return {};
+  auto made = net::TlsContext::client(*tls);
+  if (!made) return fail("result backend: " + made.error().message);
+  context = std::move(*made);
+  return {};
+}
 
+namespace {
+
+Result<void> read_tls_parameters(std::string_view query, net::TlsConfig& tls) {
+  tls.verify = net::TlsVerify::required;
+  while (!query.empty()) {
+    const std::string_view pair = query.substr(0, query.find('&'));
+    query.remove_prefix(std::min(query.size(), pair.size() + 1));
+    const std::size_t equals = pair.find('=');
+    const std::string_view name = pair.substr(0, equals);
+    const auto value = percent_decoded(equals == pair.npos ? std::string_view() : pair.substr(equals + 1));
+    if (!value) return fail(fmt::format("result backend: a '%' in {} needs two hex digits behind it", name));
+    if (name == "ssl_ca_certs") {
+      tls.ca = *value;
+    } else if (name == "ssl_certfile") {
+      tls.certificate = *value;
+    } else if (name == "ssl_keyfile") {
+      tls.key = *value;
+    } else if (name != "ssl_cert_reqs") {
+      return fail(
+          "result backend: a rediss:// URL takes ssl_cert_reqs, ssl_ca_certs, ssl_certfile and ssl_keyfile behind '?'");
+    } else if (*value == "CERT_NONE" || *value == "none") {
+      tls.verify = net::TlsVerify::none;
+    } else if (*value != "CERT_REQUIRED" && *value != "required" && *value != "CERT_OPTIONAL" && *value != "optional") {
+      return fail("result backend: ssl_cert_reqs is CERT_REQUIRED, CERT_OPTIONAL or CERT_NONE");
+    }
+  }
+  if (!tls.key.empty() && tls.certificate.empty()) return fail("result backend: ssl_keyfile wants ssl_certfile");
+  return {};
+}
+
+}  // namespace
+
+Result<RedisEndpoint> parse_redis_url(std::string_view url) {
   RedisEndpoint out;
+  constexpr std::string_view plain = "redis://", over_tls = "rediss://";
+  if (url.starts_with(over_tls)) {
+    out.tls.emplace();
+  } else if (!url.starts_with(plain)) {
+    return fail("result backend: it begins with redis:// or rediss://, as in redis://127.0.0.1:6379/0");
+  }
+  url.remove_prefix(out.tls ? over_tls.size() : plain.size());
+  const std::size_t mark = url.find('?');
+  if (mark != url.npos && !out.tls) return fail("result backend: a redis:// URL takes no parameters behind a '?'");
+  if (out.tls) {
+    const auto query = mark == url.npos ? std::string_view() : url.substr(mark + 1);
+    if (auto read = read_tls_parameters(query, *out.tls); !read) return tl::unexpected(read.error());
+    url = url.substr(0, mark);
+  }
   const std::string_view authority = url.substr(0, url.find('/'));
   const std::size_t at = authority.rfind('@');
   if (at != authority.npos) {

@@ -44,8 +44,34 @@ TEST_CASE("a redis URL says where, and never shows its password", "[redis]") {
   CHECK(full->password == "p@ss");
   CHECK(full->text() == "redis://[::1]:6380/12");
   CHECK(parse_redis_url("redis://:secret@db.example")->password == "secret");
-  for (const char* wrong : {"redis:/x", "rediss://:secret@h", "redis://:secret@h/x", "redis://:secret@h:0",
+  for (const char* wrong : {"redis:/x", "rediss://:secret@h:0", "redis://:secret@h/x", "redis://:secret@h:0",
                             "redis://:secret%4@h", "redis://secret@h", "redis://:secret@h/0?x=1"}) {
+    CAPTURE(wrong);
+    const auto parsed = parse_redis_url(wrong);
+    REQUIRE(!parsed);
+    CHECK(parsed.error().message.find("secret") == std::string::npos);
+  }
+}
+
+TEST_CASE("rediss is Celery's: TLS, with its parameters", "[redis]") {
+  using wherry::net::TlsVerify;
+  const auto plain = parse_redis_url("rediss://:secret@db.example/3");
+  REQUIRE(plain);
+  CHECK(plain->text() == "rediss://db.example:6379/3");
+  CHECK(plain->db == 3);
+  REQUIRE(plain->tls);
+  CHECK(plain->tls->verify == TlsVerify::required);
+  CHECK(plain->tls->ca.empty());
+  const auto full = parse_redis_url(
+      "rediss://db/0?ssl_cert_reqs=CERT_REQUIRED&ssl_ca_certs=%2Fetc%2Fca.pem&ssl_certfile=/c.pem&ssl_keyfile=/c.key");
+  REQUIRE(full);
+  CHECK(*full->tls == wherry::net::TlsConfig{"/c.pem", "/c.key", "/etc/ca.pem", TlsVerify::required});
+  CHECK(parse_redis_url("rediss://db?ssl_cert_reqs=CERT_NONE")->tls->verify == TlsVerify::none);
+  CHECK(parse_redis_url("rediss://db?ssl_cert_reqs=none")->tls->verify == TlsVerify::none);
+  CHECK(parse_redis_url("rediss://db?ssl_cert_reqs=CERT_OPTIONAL")->tls->verify == TlsVerify::required);
+  CHECK_FALSE(parse_redis_url("redis://db")->tls);
+  for (const char* wrong : {"rediss://:secret@h?ssl_cert_reqs=maybe", "rediss://:secret@h?ssl=1",
+                            "rediss://:secret@h?ssl_keyfile=secret", "rediss://:secret@h?ssl_ca_certs=%2"}) {
     CAPTURE(wrong);
     const auto parsed = parse_redis_url(wrong);
     REQUIRE(!parsed);

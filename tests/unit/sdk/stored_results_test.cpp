@@ -153,7 +153,8 @@ TEST_CASE("with the backend none nobody wants a result", "[stored]") {
 
 TEST_CASE("a result backend that cannot be used is told at once, without its password", "[stored]") {
   Store store;
-  for (const char* url : {"redis://:secret@h/x", "rediss://:secret@h", "sqlite://x", "mongodb://u:secret@h", "cache"}) {
+  for (const char* url :
+       {"redis://:secret@h/x", "rediss://:secret@h?ssl=secret", "sqlite://x", "mongodb://u:secret@h", "cache"}) {
     CAPTURE(url);
     try {
       wherry::Client client("amqp://127.0.0.1", {.result_backend = url});

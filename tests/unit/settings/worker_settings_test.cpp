@@ -76,13 +76,16 @@ TEST_CASE("A worker whose app is missing says so") {
 
 TEST_CASE("Limits are by name or pattern, and a rate that is none is refused where it stands") {
   Scratch scratch;
-  const std::string path = scratch.write("worker.yaml",
-                                         "metrics: 127.0.0.1:0\nlog_format: json\ntask_limits:\n"
-                                         "  \"email.*\": {rate_limit: 10/m, soft_time_limit: 30s}\n"
-                                         "  sms.send: {rate_limit: 5, time_limit: 1m}\n");
+  const std::string path = scratch.write(
+      "worker.yaml",
+      "metrics: 127.0.0.1:0\nmetrics_tls: {certificate: w.pem, key: /w.key}\nlog_format: json\ntask_limits:\n"
+      "  \"email.*\": {rate_limit: 10/m, soft_time_limit: 30s}\n"
+      "  sms.send: {rate_limit: 5, time_limit: 1m}\n");
   auto settings = load_worker_settings(path, no_environment());
   REQUIRE(settings);
   CHECK(settings->metrics == "127.0.0.1:0");
+  CHECK(settings->metrics_certificate.ends_with("/w.pem"));
+  CHECK(settings->metrics_key == "/w.key");
   CHECK(settings->log_format == log::Format::json);
   REQUIRE(settings->task_limits.size() == 2);
   CHECK(settings->task_limits[0].pattern == "email.*");

@@ -74,6 +74,11 @@ struct WorkerOptions {
   bool task_events = false;    // Events of tasks are sent from the start, as with Celery's -E.
   // HOST:PORT where Prometheus finds metrics, /healthz and /readyz; empty: nowhere. Port 0 takes a free one.
   std::string metrics = {};
+  // Files in PEM for HTTPS there; without a certificate it is plain HTTP. With ca only those are answered who show a
+  // certificate that one of these has signed.
+  std::string metrics_certificate = {};
+  std::string metrics_key = {};
+  std::string metrics_ca = {};
   std::string statedb = {};  // A file that keeps the ids of revoked tasks; empty: memory only.
   // run() stops on SIGTERM and SIGINT, at once on SIGQUIT, and calls on_reload on SIGHUP.
   bool handle_signals = true;
