@@ -67,7 +67,10 @@ struct Server::Impl {
   std::shared_ptr<std::unique_ptr<ControlVerbs>> verbs = std::make_shared<std::unique_ptr<ControlVerbs>>();
   std::unique_ptr<control::ControlServer> operators;
 
-  ~Impl() { verbs->reset(); }
+  ~Impl() {
+    verbs->reset();
+    if (bridges) bridges->stop();  // They ask the administration for this broker's name.
+  }
 
   Result<void> keep(Plan& plan) {
     auto opened = DataDir::open(plan.data_dir);
