@@ -64,6 +64,10 @@ struct Server::Impl {
   std::unique_ptr<admin::Administration> administration;
   std::unique_ptr<control::ControlServer> operators;
 
+  ~Impl() {
+    if (bridges) bridges->stop();  // They ask the administration for this broker's name.
+  }
+
   Result<void> keep(Plan& plan) {
     auto opened = DataDir::open(plan.data_dir);
     if (!opened) return tl::unexpected(opened.error());

@@ -419,7 +419,8 @@ class Secure(BridgeTest):
 class Killed(BridgeTest):
     """Either side dies at once, in the middle."""
 
-    MESSAGES, PREFETCH = 3000, 100
+    # So few at a time that there is a middle to be killed in.
+    MESSAGES, PREFETCH = 6000, 5
 
     def setUp(self):
         super().setUp()
@@ -463,6 +464,7 @@ class Killed(BridgeTest):
         there.queue_declare(target, durable=True)
         for kill in range(3):
             wait_until(lambda least=kill * 300: self.depth(there, target) > least, "some are there")
+            self.assertGreater(self.depth(self.open_channel(self.mine), "source"), 0)
             self.mine.kill()
             self.launch()
         wait_until(lambda: self.depth(self.open_channel(self.mine), "source") == 0, "all are moved", 60)
@@ -477,6 +479,7 @@ class Killed(BridgeTest):
         for kill in range(3):
             wait_until(lambda least=kill * 300: self.has_queue(self.mine, "target") and
                        self.depth(self.open_channel(self.mine), "target") > least, "some are there")
+            self.assertGreater(self.depth(there, source), 0)
             self.mine.kill()
             self.launch()
         self.wait_depth(there, source, 0, 60)
@@ -493,6 +496,7 @@ class Killed(BridgeTest):
         for kill in range(3):
             wait_until(lambda least=kill * 300: self.has_queue(self.mine, target) and
                        self.depth(self.open_channel(self.mine), target) > least, "some are there")
+            self.assertGreater(self.depth(here, source), 0)
             self.mine.kill()
             self.launch()
         self.wait_depth(here, source, 0, 60)
@@ -509,6 +513,7 @@ class Killed(BridgeTest):
                              "reconnect-delay": 1})
         there = self.open_channel(self.other)
         wait_until(lambda: self.has_queue(self.other, target) and self.depth(there, target) > 100, "some are there")
+        self.assertGreater(self.depth(here, source), 0)
         code, _, err = self.broker.control("close_all_connections", "-p", "/", "enough")
         self.assertEqual(code, 0, err)
         here = self.channel()
