@@ -78,6 +78,8 @@ std::string program_help() {
          control_command_list() + "\nOf the store:\n" + command_list() +
          "\nThese want the broker of that directory stopped, and say so when it is not.\n"
          "wherryctl store COMMAND --help lists the options of a command, with examples.\n"
+         "\nA running broker elsewhere is asked with --url https://HOST:15671 --username USER: wherryctl COMMAND "
+         "--help.\n"
          "\nOptions that stand alone:\n  --help, --version\n" +
          statuses + "\ndocs/policies.md and docs/store-tools.md show what they print.\n";
 }

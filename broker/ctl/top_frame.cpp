@@ -139,11 +139,12 @@ std::string length_of_time(double seconds) {
 // Cut to so many characters, without what a terminal would obey: C0, DEL, and C1 as UTF-8 has it.
 std::string printable(std::string_view text, std::size_t most) {
   std::string out;
-  std::size_t characters = 0;
+  std::size_t characters = 0, kept = 0;
   for (std::size_t at = 0; at < text.size(); ++at) {
     const auto byte = static_cast<unsigned char>(text[at]);
     const bool goes_on = (byte & 0xC0) == 0x80;
-    if (!goes_on && ++characters > most) return most > 0 ? out + "…" : out;
+    if (!goes_on && ++characters > most) return out.substr(0, kept) + "…";
+    if (!goes_on && characters == most) kept = out.size();
     const bool c1 = byte == 0xC2 && at + 1 < text.size() && static_cast<unsigned char>(text[at + 1]) < 0xA0;
     if (c1) ++at;
     out += c1 || byte < 0x20 || byte == 0x7F ? '?' : text[at];
