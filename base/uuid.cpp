@@ -1,8 +1,8 @@
 #include "base/uuid.h"
 
 #include <cstdint>
-#include <cstring>
 #include <random>
+#include <vector>
 
 namespace wherry {
 
@@ -15,14 +15,15 @@ std::mt19937_64& generator() {
   }();
   return instance;
 }
-}  // namespace
 
-std::string make_uuid() {
+std::string uuid_of(std::mt19937_64& numbers, unsigned char version) {
   constexpr char digits[] = "0123456789abcdef";
-  const std::uint64_t random[2] = {generator()(), generator()()};
   unsigned char bytes[16];
-  std::memcpy(bytes, random, sizeof bytes);
-  bytes[6] = static_cast<unsigned char>((bytes[6] & 0x0F) | 0x40);  // Version 4,
+  for (int half = 0; half < 2; ++half) {
+    const std::uint64_t number = numbers();
+    for (int i = 0; i < 8; ++i) bytes[8 * half + i] = static_cast<unsigned char>(number >> (8 * i));
+  }
+  bytes[6] = static_cast<unsigned char>((bytes[6] & 0x0F) | version << 4);
   bytes[8] = static_cast<unsigned char>((bytes[8] & 0x3F) | 0x80);  // and its variant.
   std::string text(36, '-');
   std::size_t at = 0;
@@ -32,6 +33,20 @@ std::string make_uuid() {
     text[at++] = digits[bytes[i] & 15];
   }
   return text;
+}
+}  // namespace
+
+std::string make_uuid() {
+  return uuid_of(generator(), 4);
+}
+
+std::string make_uuid(std::string_view name) {
+  // The standard fixes what comes of a seed, in every library.
+  std::vector<std::uint32_t> letters;
+  for (const char letter : name) letters.push_back(static_cast<unsigned char>(letter));
+  std::seed_seq seed(letters.begin(), letters.end());
+  std::mt19937_64 numbers(seed);
+  return uuid_of(numbers, 8);
 }
 
 std::string random_name(std::size_t length) {

@@ -48,6 +48,14 @@ Outcome outcome_of_current_exception() {
   } catch (const Dead& dead) {
     outcome.kind = Outcome::Kind::dead;
     outcome.reason = dead.reason;
+  } catch (Raise& raise) {
+    outcome.kind = Outcome::Kind::failed;
+    outcome.exception = task::TaskException{raise.type, std::move(raise.arguments), std::move(raise.module)};
+    outcome.error_type = std::move(raise.type);
+    outcome.reason = outcome.exception->message();
+  } catch (const Replace& replace) {
+    outcome.kind = Outcome::Kind::replaced;
+    outcome.result = task::write_signature(replace.by);
   } catch (const std::exception& error) {
     outcome.kind = Outcome::Kind::failed;
     outcome.error_type = type_name(typeid(error));

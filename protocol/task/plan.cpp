@@ -8,6 +8,7 @@
 #include "base/uuid.h"
 #include "protocol/task/convert.h"
 #include "protocol/task/fields.h"
+#include "protocol/task/signature_options.h"
 
 namespace wherry::task {
 
@@ -26,45 +27,11 @@ T or_trouble(Result<T> result) {
   return std::move(*result);
 }
 
-const Value* option(const Value::Map& options, std::string_view name) {
-  const Value* value = find(options, name);
-  return value == nullptr || value->is_null() ? nullptr : value;
-}
-
-std::string text_option(const Value::Map& options, std::string_view name) {
-  const Value* value = option(options, name);
-  const auto* text = value == nullptr ? nullptr : value->get<std::string>();
-  return text == nullptr ? std::string() : *text;
-}
-
-void drop(Value::Map& options, std::string_view name) {
-  std::erase_if(options, [&](const auto& each) { return each.first == name; });
-}
-
-void set_default(Value::Map& options, std::string_view name, Value value) {
-  if (option(options, name) == nullptr) set(options, name, std::move(value));
-}
-
 // An id that is empty is none, as in Celery.
 void give_id(Value::Map& options) {
   const Value* id = option(options, "task_id");
   if (id != nullptr && id->get<std::string>() == nullptr) throw Trouble{"its task_id is no text"};
   if (text_option(options, "task_id").empty()) set(options, "task_id", make_uuid());
-}
-
-Value::Array as_list(const Value* value) {
-  if (value == nullptr || value->is_null()) return {};
-  const auto* list = value->get<Value::Array>();
-  return list != nullptr ? *list : Value::Array{*value};
-}
-
-void extend(Value::Map& options, std::string_view name, const Value* more) {
-  if (more == nullptr || more->is_null()) return;
-  Value::Array list = as_list(find(options, name));
-  for (Value& each : as_list(more)) {
-    if (std::find(list.begin(), list.end(), each) == list.end()) list.push_back(std::move(each));
-  }
-  set(options, name, std::move(list));
 }
 
 // over wins, but for the group that a task belongs to already: whoever waits for that group counts it.
@@ -338,7 +305,11 @@ class Planner {
     extend(last.options, "link_error", option(options, "link_error"));
     drop(options, "link");
     drop(options, "link_error");
-    last.options = merged(std::move(last.options), options);
+    Value::Map of_body = options;
+    // A chain is begun by the part that calls it, and so follows that one; a single task follows what the chord
+    // follows.
+    if (last.kind() == Kind::chain) drop(of_body, "parent_id");
+    last.options = merged(std::move(last.options), of_body);
     if (const Value* outer = option(over, "group_id")) set(last.options, "group_id", *outer);
     const Signature header = header_of(chord);
     std::vector<Signature> all = or_trouble(members(header));
@@ -461,7 +432,30 @@ class Planner {
   void count(const std::string& group, const std::vector<Signature>& parts) {
     ChordSize size{group, 0};
     for (const Signature& each : parts) size.parts += parts_of(each);
+    if (std::any_of(parts.begin(), parts.end(), comes_to_several)) {
+      size.tuple = group_tuple(group, results_of(parts));
+    }
     plan_.chords.push_back(std::move(size));
+  }
+
+  // Of what is settled.
+  static Value result_of(const Signature& signature) {
+    switch (signature.kind()) {
+      case Kind::task:
+        return task_tuple(text_option(signature.options, "task_id"));
+      case Kind::chain:
+        return result_of(or_trouble(members(signature)).back());
+      case Kind::group:
+        return group_tuple(text_option(signature.options, "task_id"), results_of(or_trouble(members(signature))));
+      case Kind::chord:
+        break;
+    }
+    return result_of(or_trouble(body(signature)));
+  }
+  static Value::Array results_of(const std::vector<Signature>& signatures) {
+    Value::Array all;
+    for (const Signature& each : signatures) all.push_back(result_of(each));
+    return all;
   }
 
   static Value list_or_null(const Value* value) {

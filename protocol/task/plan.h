@@ -56,6 +56,9 @@ struct PlannedTask {
 struct ChordSize {
   std::string group_id;
   std::int64_t parts = 0;
+  // Where parts of the header come to lists themselves: its result tuple, saved under group_id, by which whoever calls
+  // the body puts the results together. Else null, and they are one list.
+  Value tuple = {};
 };
 
 struct Plan {

@@ -74,6 +74,23 @@ Result<Signature> body(const Signature& chord) {
   return read;
 }
 
+bool comes_to_several(const Signature& workflow) {
+  switch (workflow.kind()) {
+    case Signature::Kind::task:
+      return false;
+    case Signature::Kind::group:
+      return true;
+    case Signature::Kind::chord: {
+      const auto last = body(workflow);
+      return last && comes_to_several(*last);
+    }
+    case Signature::Kind::chain:
+      break;
+  }
+  const auto steps = members(workflow);
+  return steps && !steps->empty() && comes_to_several(steps->back());
+}
+
 Signature make_chain(const std::vector<Signature>& tasks) {
   return {.task = "celery.chain", .kwargs = {{"tasks", list_of(tasks)}}, .subtask_type = std::string(chain_type)};
 }

@@ -40,6 +40,9 @@ Result<std::vector<Signature>> members(const Signature& workflow);
 // The body of a chord.
 Result<Signature> body(const Signature& chord);
 
+// Whether it comes to a list of results: a group, or what ends in one. A chain of nothing does not.
+bool comes_to_several(const Signature& workflow);
+
 // Makes a workflow of signatures.
 Signature make_chain(const std::vector<Signature>& tasks);
 Signature make_group(const std::vector<Signature>& tasks);

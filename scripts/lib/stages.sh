@@ -9,7 +9,7 @@ THREADED='^unit\.(base|net|shard|server|broker|results|schedule|sdk|worker|embed
 
 # With sanitizers the two shards that have more to get wrong, and neither other people's suites nor what mostly asks
 # Celery or RabbitMQ a second time.
-NOT_AGAIN='shards-1$|^suites\.|^oracle\.rabbitmq$|^interop\.(canvas|table)\.'
+NOT_AGAIN='shards-1$|^suites\.|^oracle\.rabbitmq$|^interop\.(canvas|replacement|table)\.'
 # What one shard decides by itself, whatever the number of threads: not under ThreadSanitizer.
 NOT_THREADED='^interop\.(tutorials|tools|topology|exchanges|pyamqp|vhosts|celery_redis)\.'
 # Unless everything is asked for, an interop theme runs twice: with one shard in the release build, and with two under the

@@ -30,6 +30,7 @@
 #include "sdk/client/workflow.h"
 #include "sdk/endpoint/local_broker.h"
 #include "sdk/link/link.h"
+#include "sdk/results/chords.h"
 
 namespace wherry {
 
@@ -433,22 +434,13 @@ class Client::Impl {
   void count_parts(const std::shared_ptr<sdk::OutgoingWorkflow>& workflow, Monotonic deadline,
                    const sdk::Done& finished) {
     if (workflow->chords.empty()) return send_all(*workflow, deadline, finished);
-    struct Sizes {
-      std::size_t open;
-      std::optional<results::Failure> failure = {};
+    auto told = [this, workflow, deadline, finished](const results::Outcome<void>& outcome) {
+      if (outcome) return send_all(*workflow, deadline, finished);
+      const bool late = outcome.error().kind == results::Failure::Kind::timed_out;
+      finished({late ? sdk::Outcome::timed_out : sdk::Outcome::disconnected, 0,
+                "the size of a chord is not stored: " + outcome.error().message});
     };
-    auto sizes = std::make_shared<Sizes>(Sizes{workflow->chords.size()});
-    for (const task::ChordSize& each : workflow->chords) {
-      auto told = [this, sizes, workflow, deadline, finished](const results::Outcome<void>& outcome) {
-        if (!outcome) sizes->failure = outcome.error();
-        if (--sizes->open > 0) return;
-        if (!sizes->failure) return send_all(*workflow, deadline, finished);
-        const bool late = sizes->failure->kind == results::Failure::Kind::timed_out;
-        finished({late ? sdk::Outcome::timed_out : sdk::Outcome::disconnected, 0,
-                  "the size of a chord is not stored: " + sizes->failure->message});
-      };
-      stored_->backend().set_chord_size(each.group_id, static_cast<std::size_t>(each.parts), deadline, told);
-    }
+    results::announce_chords(stored_->backend(), workflow->chords, {}, deadline, told);
   }
 
   // finished hears the first failure, once all reports are in.

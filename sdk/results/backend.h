@@ -15,10 +15,10 @@
 // language, find out which of them was the last, and nobody polls:
 //
 //   set_chord_size(group, n)     by who sends the header, before its last task is published
-//   add_to_chord(group, n)       by a part that adds others to its own chord
+//   add_to_chord(group, id, n)   by a part that adds others to its own chord, before any of them is published; whatever
+//                                it adds is told at once, so that a part that runs again adds nothing more
 //   chord_part_return(part)      by each part's worker, once its result stands; before the part is acknowledged
-//   forget_chord(group)          by the one that heard complete(), after the body (or its error) is published,
-//   confirmed
+//   forget_chord(group)          by the one that heard complete() without a failure, once the body is confirmed
 //
 // A worker that dies between the last two has not acknowledged its part: the part runs again, returns again, counts
 // once and hears complete() again. So a body can be published twice, under the same id, but is never lost.
@@ -112,9 +112,9 @@ class ResultBackend {
 
   // --- chords; see above ---------------------------------------------------------------------------------------------
   virtual void set_chord_size(std::string group_id, std::size_t size, Monotonic deadline, Done<> done) = 0;
-  // The one operation that is not asked again when the connection breaks before its answer: unavailable then means that
-  // it may have been done.
-  virtual void add_to_chord(std::string group_id, std::size_t count, Monotonic deadline, Done<> done) = 0;
+  // by: the task that adds so many; the second time it says so nothing is added.
+  virtual void add_to_chord(std::string group_id, std::string by, std::size_t count, Monotonic deadline,
+                            Done<> done) = 0;
   virtual void chord_part_return(ChordPart part, Monotonic deadline, Done<ChordProgress> done) = 0;
   virtual void forget_chord(std::string group_id, Monotonic deadline, Done<> done) = 0;
 };

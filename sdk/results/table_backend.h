@@ -57,7 +57,7 @@ class TableBackend final : public ResultBackend {
   void restore_group(std::string group_id, Monotonic deadline, Done<std::optional<task::Value>> done) override;
   void forget_group(std::string group_id, Monotonic deadline, Done<> done) override;
   void set_chord_size(std::string group_id, std::size_t size, Monotonic deadline, Done<> done) override;
-  void add_to_chord(std::string group_id, std::size_t count, Monotonic deadline, Done<> done) override;
+  void add_to_chord(std::string group_id, std::string by, std::size_t count, Monotonic deadline, Done<> done) override;
   void chord_part_return(ChordPart part, Monotonic deadline, Done<ChordProgress> done) override;
   void forget_chord(std::string group_id, Monotonic deadline, Done<> done) override;
 
@@ -227,11 +227,12 @@ void TableBackend<Thread>::set_chord_size(std::string group_id, std::size_t size
 }
 
 template <class Thread>
-void TableBackend<Thread>::add_to_chord(std::string group_id, std::size_t count, Monotonic deadline, Done<> done) {
+void TableBackend<Thread>::add_to_chord(std::string group_id, std::string by, std::size_t count, Monotonic deadline,
+                                        Done<> done) {
   write(
       deadline,
-      [group_id = std::move(group_id), count](Connection& db) {
-        add_to_chord_row(db, group_id, count, std::chrono::system_clock::now());
+      [group_id = std::move(group_id), by = std::move(by), count](Connection& db) {
+        add_to_chord_row(db, group_id, by, count, std::chrono::system_clock::now());
       },
       std::move(done));
 }

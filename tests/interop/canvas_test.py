@@ -21,15 +21,20 @@ from celery.canvas import chunks, xmap, xstarmap
 from celery.result import GroupResult
 
 PATIENCE_S = 60 * TIME_SCALE
+
+
+def collector(scenarios):
+    def scenario(expected=None, celery_differs=None):
+        """expected: what both must come to, where it is not enough that they agree. celery_differs: why Celery's is not asked."""
+        def add(function):
+            scenarios[function.__name__] = function, expected, celery_differs
+            return function
+        return add
+    return scenario
+
+
 SCENARIOS = {}
-
-
-def scenario(expected=None, celery_differs=None):
-    """expected: what both must come to, where it is not enough that they agree. celery_differs: why Celery's is not asked."""
-    def add(function):
-        SCENARIOS[function.__name__] = function, expected, celery_differs
-        return function
-    return add
+scenario = collector(SCENARIOS)
 
 
 class Workflows:
@@ -453,6 +458,29 @@ def a_failing_item_fails_its_map(w):
     return w.failure(spread(w, xmap, "fail", ["on purpose"]))
 
 
+@scenario(done([[1, 2], 3]))
+def a_chain_that_ends_with_a_group_in_a_chord_is_a_list(w):
+    return w.run(w.chord([chain(w.identity(0), group([w.add(1), w.add(2)])), w.add(1, 2)], w.identity()))
+
+
+@scenario(done([[1, 2], 3]))
+def the_same_in_a_chord_that_a_worker_sends(w):
+    header = [chain(w.identity(0, immutable=True), group([w.add(1), w.add(2)])), w.add(1, 2, immutable=True)]
+    return w.run(chain(w.identity(7), w.chord(header, w.identity())))
+
+
+@scenario()
+def what_the_parts_of_a_failed_chord_came_to_is_kept(w):
+    result = w.chord([w.add(1, 2), w.fail("on purpose")], w.total(link_error=[w.told()])).apply_async()
+    outcome = w.outcome(w.app.AsyncResult(result.id))
+    w.told_of(result)
+    key = f"celery-taskset-meta-{result.parent.id}.j"
+    parts = [w.app.backend.decode(each) for each in w.test.store.client().zrange(key, 0, -1)]
+    # The error callback is a child of the body.
+    children = w.app.AsyncResult(result.id).children
+    return outcome[1], sorted(part[2] for part in parts), [len(each.results) for each in children or []]
+
+
 # --- all together ------------------------------------------------------------------------------------------------------
 
 @scenario(done(96))
@@ -461,7 +489,7 @@ def everything_in_one(w):
     return w.run(chain(start, w.total(), group([w.add(1), w.add(2)]), w.total(), w.add(65)))
 
 
-class Canvas(ResultsInRedis, BothWorkers):
+class Comparison(ResultsInRedis, BothWorkers):
     longest_s = 150
 
     def compare(self, function, expected, celery_differs):
@@ -471,13 +499,17 @@ class Canvas(ResultsInRedis, BothWorkers):
         if expected is not None:
             self.assertEqual(by_cpp, expected)
 
+    @classmethod
+    def add(cls, scenarios):
+        for name, given in scenarios.items():
+            setattr(cls, f"test_{name}", lambda self, given=given: self.compare(*given))
 
-def add_tests():
-    for name, given in SCENARIOS.items():
-        setattr(Canvas, f"test_{name}", lambda self, given=given: self.compare(*given))
+
+class Canvas(Comparison):
+    pass
 
 
-add_tests()
+Canvas.add(SCENARIOS)
 
 if __name__ == "__main__":
     main()

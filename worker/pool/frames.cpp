@@ -27,6 +27,12 @@ std::optional<std::int64_t> integer_of(const task::Value& map, std::string_view 
   return number ? std::optional(*number) : std::nullopt;
 }
 
+std::optional<task::Value::Array> list_of(const task::Value& map, std::string_view key) {
+  const task::Value* value = map.find(key);
+  const auto* list = value ? value->get<task::Value::Array>() : nullptr;
+  return list ? std::optional(*list) : std::nullopt;
+}
+
 task::Value milliseconds_or_null(const std::optional<std::chrono::milliseconds>& time) {
   return time ? task::Value(time->count()) : task::Value();
 }
@@ -92,11 +98,16 @@ Result<RunRequest> read_run(const task::Value& run) {
 task::Value outcome_frame(detail::Outcome outcome, std::uint64_t resident_bytes) {
   Map map{{"kind", static_cast<int>(outcome.kind)},
           {"result", std::move(outcome.result)},
+          {"added", std::move(outcome.added)},
           // As bytes: what an exception says need not be UTF-8.
           {"type", task::Bytes{std::move(outcome.error_type)}},
           {"reason", task::Bytes{std::move(outcome.reason)}},
           {"traceback", task::Bytes{std::move(outcome.traceback)}},
           {"after", milliseconds_or_null(outcome.after)}};
+  if (outcome.exception) {  // Its type is above.
+    task::set(map, "arguments", std::move(outcome.exception->arguments));
+    task::set(map, "module", task::Bytes{std::move(outcome.exception->module)});
+  }
   return Map{{"outcome", std::move(map)}, {"resident", resident_bytes}};
 }
 
@@ -104,10 +115,14 @@ detail::Outcome read_outcome(const task::Value& outcome) {
   detail::Outcome out;
   out.kind = static_cast<detail::Outcome::Kind>(integer_of(outcome, "kind").value_or(1));
   if (const task::Value* result = outcome.find("result")) out.result = *result;
+  out.added = list_of(outcome, "added").value_or(task::Value::Array{});
   out.error_type = text_of(outcome, "type");
   out.reason = text_of(outcome, "reason");
   out.traceback = text_of(outcome, "traceback");
   out.after = milliseconds_of(outcome, "after");
+  if (auto arguments = list_of(outcome, "arguments")) {
+    out.exception = task::TaskException{out.error_type, std::move(*arguments), text_of(outcome, "module")};
+  }
   return out;
 }
 

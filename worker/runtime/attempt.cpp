@@ -1,5 +1,6 @@
 #include "worker/runtime/attempt.h"
 
+#include <stdexcept>
 #include <utility>
 
 #include <fmt/format.h>
@@ -51,6 +52,19 @@ void Attempt::report(task::Value meta) {
   ways_->gate->post([self = shared_from_this(), meta = std::move(meta)]() mutable {
     if (!self->ended_) self->ways_->report(*self, std::move(meta));
   });
+}
+
+void Attempt::add_part(task::Signature part) {
+  if (task_.embed.chord.is_null() || task_.group.empty()) {
+    throw std::logic_error("task " + name() + " is no part of a chord that could be added to");
+  }
+  const std::lock_guard lock(adding_);
+  added_.push_back(task::write_signature(part));
+}
+
+task::Value::Array Attempt::take_added() {
+  const std::lock_guard lock(adding_);
+  return std::exchange(added_, {});
 }
 
 void Attempt::write_log(LogLevel level, std::string_view text) const {

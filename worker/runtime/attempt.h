@@ -11,6 +11,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <stop_token>
 
 #include "net/event_loop.h"
@@ -40,6 +41,9 @@ class Attempt final : public Context, public std::enable_shared_from_this<Attemp
   const std::string& name() const override { return task_.name; }
   std::uint32_t attempt() const override { return task_.retries + 1; }
   const std::string& queue() const override { return delivery_.queue; }
+  const std::string& root_id() const override { return task_.root_id.empty() ? task_.id : task_.root_id; }
+  const std::string& parent_id() const override { return task_.parent_id; }
+  std::uint8_t priority() const override { return delivery_.properties.priority.value_or(0); }
   bool redelivered() const override { return delivery_.redelivered; }
   std::stop_token stop_token() const override { return stop_.get_token(); }
   std::optional<std::chrono::steady_clock::time_point> deadline() const override { return deadline_; }
@@ -56,6 +60,8 @@ class Attempt final : public Context, public std::enable_shared_from_this<Attemp
   std::optional<WallTime> started() const;
   void set_pid(std::int64_t pid) { pid_.store(pid, std::memory_order_relaxed); }
   std::int64_t pid() const { return pid_.load(std::memory_order_relaxed); }
+  // What add_to_chord() was given so far, as data. Any thread.
+  task::Value::Array take_added();
   // On the loop: sets the stop token, wakes who sleeps.
   void request_stop();
   // On the loop: its function has ended, or nobody waits for it any more. No timer of it is left.
@@ -72,6 +78,7 @@ class Attempt final : public Context, public std::enable_shared_from_this<Attemp
     std::shared_ptr<detail::Shared<void>> waiting;
   };
   void report(task::Value meta) override;
+  void add_part(task::Signature part) override;
   void write_log(LogLevel level, std::string_view text) const override;
   void wake(std::uint64_t sleeper);
   void wake_all();
@@ -84,6 +91,8 @@ class Attempt final : public Context, public std::enable_shared_from_this<Attemp
   std::optional<std::chrono::steady_clock::time_point> deadline_;
   std::atomic<WallTime::rep> started_{0};
   std::atomic<std::int64_t> pid_{0};
+  std::mutex adding_;
+  task::Value::Array added_;  // Guarded by adding_.
   // The loop's:
   bool ended_ = false;
   std::unique_ptr<net::Timer> limit_timer_;

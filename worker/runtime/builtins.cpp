@@ -58,7 +58,10 @@ class Mapping : public std::enable_shared_from_this<Mapping> {
   }
 
   void ended(Outcome outcome) {
-    if (outcome.kind == Outcome::Kind::done) {
+    if (outcome.kind == Outcome::Kind::replaced) {
+      over_ = true;
+      refuse("the task wants to be replaced, and is no task of its own here");
+    } else if (outcome.kind == Outcome::Kind::done) {
       results_.push_back(std::move(outcome.result));
     } else {
       outcome.reason = place() + outcome.reason;

@@ -10,6 +10,7 @@
 #include "base/wall_clock.h"
 #include "protocol/task/repr.h"
 #include "protocol/task/state.h"
+#include "sdk/results/chords.h"
 #include "worker/steps/step.h"
 
 namespace wherry::worker {
@@ -134,21 +135,40 @@ void ChordJoin::complete(const task::Task& part, results::ChordProgress progress
   if (failed != progress.parts.end()) {
     return fail_body(part, *body,
                      fmt::format("Dependency {} raised {}", failed->task_id, exception_repr(failed->exception)),
-                     forgetting(part, std::move(done)));
+                     std::move(done));
   }
-  task::Value::Array results;
-  results.reserve(progress.parts.size());
-  for (task::ResultMeta& each : progress.parts) results.push_back(std::move(each.result));
+  call_body(part, *body, std::move(progress.parts), std::move(done));
+}
+
+void ChordJoin::call_body(const task::Task& part, const task::Signature& body, std::vector<task::ResultMeta> parts,
+                          Done done) {
+  // A header whose parts come to lists has been saved by who sent it.
+  backend_->restore_group(part.group, chord_deadline(),
+                          [this, alive = alive_, part, body, parts = std::move(parts),
+                           done = std::move(done)](results::Outcome<std::optional<task::Value>> saved) mutable {
+                            if (!*alive) return;
+                            if (!saved && saved.error().kind != results::Failure::Kind::refused) {
+                              log::warning("worker", "the chord of group [{}] is not called yet: {}", part.group,
+                                           saved.error().message);
+                              return again([this, part, body, parts, done] { call_body(part, body, parts, done); });
+                            }
+                            auto results = results::arranged(std::move(parts), saved ? *saved : std::nullopt);
+                            if (!results) return fail_body(part, body, results.error().message, done);
+                            send_body(part, body, std::move(*results), done);
+                          });
+}
+
+void ChordJoin::send_body(const task::Task& part, const task::Signature& body, task::Value::Array results, Done done) {
   Done called = forgetting(part, done);
   auto sent = continuation_.call_body(
-      part, *body, std::move(results), [this, alive = alive_, part, called, done](const Continuation::Ended& ended) {
+      part, body, std::move(results), [this, alive = alive_, part, called, done](const Continuation::Ended& ended) {
         if (!*alive) return;
         const auto* unsent = std::get_if<Continuation::Failed>(&ended);
         if (unsent == nullptr) return called(true);
         log::error("worker", "the chord of group [{}] could not be called: {}", part.group, unsent->reason);
         done(false);
       });
-  if (!sent) fail_body(part, *body, "Callback error: " + sent.error().message, std::move(called));
+  if (!sent) fail_body(part, body, "Callback error: " + sent.error().message, std::move(done));
 }
 
 void ChordJoin::fail_body(const task::Task& part, const task::Signature& body, const std::string& reason, Done done) {
@@ -159,7 +179,9 @@ void ChordJoin::fail_body(const task::Task& part, const task::Signature& body, c
   auto report = [this, alive = alive_, ends, reason, done](const Continuation::Ended& ended) {
     if (!*alive) return;
     if (std::holds_alternative<Continuation::Failed>(ended)) return done(false);
-    end_all(ends, chord_error(reason), done);
+    task::ResultMeta meta = chord_error(reason);
+    meta.children = std::get<task::Value>(ended);  // The error callbacks.
+    end_all(ends, meta, done);
   };
   auto sent = continuation_.after_failure(called, report);
   if (sent) return;

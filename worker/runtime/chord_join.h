@@ -4,7 +4,8 @@
 // The part that was the last sends the chord's body with all results in their order; when a part has failed, the body
 // has failed instead, with a ChordError that names the part, its error callbacks are sent, and whatever would have come
 // after it has failed too, also an outer chord whose part it was. Who was the last is said by the store of results,
-// which counts (sdk/results/backend.h); nobody polls. While the store is away it is asked again and again: the part is
+// which counts (sdk/results/backend.h); nobody polls. Of a chord that failed the store keeps what its parts came to,
+// until that expires. While the store is away it is asked again and again: the part is
 // acknowledged only when it has been counted and, for the last, when the body is confirmed by the broker.
 //
 // Threads: the loop's. Lifetime: what is under way when it goes never calls done.
@@ -42,6 +43,8 @@ class ChordJoin {
  private:
   void part_returned(const task::Task& part, task::ResultMeta meta, Done done);
   void complete(const task::Task& part, results::ChordProgress progress, Done done);
+  void call_body(const task::Task& part, const task::Signature& body, std::vector<task::ResultMeta> parts, Done done);
+  void send_body(const task::Task& part, const task::Signature& body, task::Value::Array results, Done done);
   void fail_body(const task::Task& part, const task::Signature& body, const std::string& reason, Done done);
   void again(std::function<void()> work);
   Done forgetting(const task::Task& part, Done done);

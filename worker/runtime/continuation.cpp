@@ -5,7 +5,9 @@
 #include <utility>
 
 #include "base/wall_clock.h"
+#include "protocol/task/replacement.h"
 #include "sdk/client/trace.h"
+#include "sdk/results/chords.h"
 
 namespace wherry::worker {
 
@@ -137,6 +139,43 @@ Result<void> Continuation::after_success(const task::Task& task, const task::Val
   return send(task, std::move(plan), std::move(done), {});
 }
 
+Result<void> Continuation::replace(const task::Task& task, const task::Value& by, const std::string& queue, Done done) {
+  auto given = task::read_signature(by);
+  if (!given) return tl::unexpected(std::move(given.error()));
+  auto signature = task::in_place_of(task, std::move(*given));
+  if (!signature) return tl::unexpected(std::move(signature.error()));
+  task::Start start = start_of(task);
+  start.parent_id = task.parent_id;
+  start.chain = task.embed.chain;
+  start.reply_to = task.reply_to;
+  start.place = [&queue](task::Signature& each) {
+    const bool is_ours = each.task == task::accumulate_task && text(each.options, "queue").empty();
+    if (is_ours) task::set(each.options, "queue", queue);
+  };
+  auto plan = task::make_plan(*signature, start, wall_now());
+  if (!plan) return tl::unexpected(about("what replaces it", plan.error()));
+  return send(task, std::move(*plan), std::move(done), {});
+}
+
+Result<void> Continuation::add_parts(const task::Task& part, const task::Value::Array& parts, Done done) {
+  const WallTime now = wall_now();
+  task::Plan plan;
+  std::int64_t added = 0;
+  for (std::size_t number = 0; number < parts.size(); ++number) {
+    auto given = task::read_signature(parts[number]);
+    if (!given) return tl::unexpected(std::move(given.error()));
+    auto signature = task::beside(part, std::move(*given), number);
+    if (!signature) return tl::unexpected(std::move(signature.error()));
+    const auto ends = task::count_parts(*signature);
+    if (!ends) return tl::unexpected(about("what it adds to its chord", ends.error()));
+    auto one = task::make_plan(*signature, start_of(part), now);
+    if (!one) return tl::unexpected(about("what it adds to its chord", one.error()));
+    added += *ends;
+    add(plan, std::move(*one));
+  }
+  return send(part, std::move(plan), std::move(done), {}, added);
+}
+
 Result<void> Continuation::after_failure(const task::Task& task, Done done) {
   auto errbacks = task::read_signatures(task.embed.errbacks);
   if (!errbacks) return tl::unexpected(about("link_error", errbacks.error()));
@@ -203,8 +242,9 @@ Result<void> Continuation::call_body(const task::Task& part, const task::Signatu
   return send(part, std::move(*plan), std::move(done), {Step::chord_body_published, Step::chord_body_confirmed});
 }
 
-Result<void> Continuation::send(const task::Task& from, task::Plan plan, Done done, Steps steps) {
-  if (!plan.chords.empty() && backend_ == nullptr) {
+Result<void> Continuation::send(const task::Task& from, task::Plan plan, Done done, Steps steps, std::int64_t added) {
+  const bool is_counted = !plan.chords.empty() || added > 0;
+  if (is_counted && backend_ == nullptr) {
     return fail("a chord needs a store of results, and this worker has none");
   }
   // What follows a task belongs to its trace.
@@ -221,25 +261,17 @@ Result<void> Continuation::send(const task::Task& from, task::Plan plan, Done do
     });
     reached_when_written(loop_, steps.published, id);
   };
-  if (plan.chords.empty()) {
+  if (!is_counted) {
     publish();
     return {};
   }
   // How many parts there are is known before the first of them can come back.
-  struct Sizes {
-    std::size_t open;
-    std::string error = {};
-  };
-  auto sizes = std::make_shared<Sizes>(Sizes{plan.chords.size()});
-  for (const task::ChordSize& each : plan.chords) {
-    backend_->set_chord_size(each.group_id, static_cast<std::size_t>(each.parts), deadline,
-                             [sizes, publish, done](const results::Outcome<void>& told) {
-                               if (!told) sizes->error = told.error().message;
-                               if (--sizes->open > 0) return;
-                               if (sizes->error.empty()) return publish();
-                               done(Failed{"the size of a chord is not stored: " + sizes->error});
-                             });
-  }
+  std::optional<results::AddedParts> more;
+  if (added > 0) more = {from.group, from.id, static_cast<std::size_t>(added)};
+  results::announce_chords(*backend_, plan.chords, more, deadline, [publish, done](const results::Outcome<void>& told) {
+    if (told) return publish();
+    done(Failed{"the size of a chord is not stored: " + told.error().message});
+  });
   return {};
 }
 

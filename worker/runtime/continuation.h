@@ -3,6 +3,7 @@
 //
 //   succeeded   callbacks and the next link of the chain are sent, with the result as their first argument unless they
 //               are immutable; they become the task's children
+//   replaced    the workflow that takes its place is sent, with all that was to follow the task behind it
 //   failed      error callbacks are sent, with the task's id as their first argument; what would have come after it in
 //               its chain has failed likewise, and whoever waits for that is told
 //
@@ -51,6 +52,11 @@ class Continuation {
   Result<void> after_success(const task::Task& task, const task::Value& result, Done done);
   Result<void> after_failure(const task::Task& task, Done done);
 
+  // queue: where the task came from. Errors: nothing that could take its place; done is not called then.
+  Result<void> replace(const task::Task& task, const task::Value& by, const std::string& queue, Done done);
+  // More parts of the chord that part is one of, as data. They are counted before they are sent. Errors: likewise.
+  Result<void> add_parts(const task::Task& part, const task::Value::Array& parts, Done done);
+
   // The body of the chord that part was the last of.
   Result<void> call_body(const task::Task& part, const task::Signature& body, task::Value::Array results, Done done);
 
@@ -69,7 +75,8 @@ class Continuation {
     Step published = Step::next_published;
     Step confirmed = Step::next_confirmed;
   };
-  Result<void> send(const task::Task& from, task::Plan plan, Done done, Steps steps);
+  // added: parts of the task's own chord that are among what is sent.
+  Result<void> send(const task::Task& from, task::Plan plan, Done done, Steps steps, std::int64_t added = 0);
 
   net::EventLoop& loop_;
   sdk::Dispatcher dispatcher_;

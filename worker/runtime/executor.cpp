@@ -11,7 +11,10 @@ void run_function(const Registry::EntryRef& entry, const AttemptRef& attempt, de
   const TraceScope scope(attempt->trace());
   const TaskScope about(*attempt);
   // What runs keeps its function and its context.
-  auto finished = [entry, attempt, finish](detail::Outcome outcome) { finish(std::move(outcome)); };
+  auto finished = [entry, attempt, finish](detail::Outcome outcome) {
+    outcome.added = attempt->take_added();
+    finish(std::move(outcome));
+  };
   const task::Task& task = attempt->task();
   auto bound = entry->run({task.args, task.kwargs}, *attempt, std::move(finished));
   if (bound) return;

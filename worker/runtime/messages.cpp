@@ -170,7 +170,8 @@ task::ResultMeta failed(const task::Task& task, std::string_view state, const Fa
   task::ResultMeta meta;
   meta.task_id = task.id;
   meta.status = std::string(state);
-  meta.exception = task::TaskException{failure.type, {task::Value(failure.message)}, module_of(failure.type)};
+  meta.exception = failure.exception.value_or(
+      task::TaskException{failure.type, {task::Value(failure.message)}, module_of(failure.type)});
   meta.traceback = failure.traceback;
   if (state != task::state::retry) meta.date_done = now;
   meta.group_id = task.group;

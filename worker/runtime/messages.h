@@ -38,6 +38,8 @@ struct Failure {
   std::string type;     // The exception's, or what stands for one.
   std::string message;  // One sentence.
   std::string traceback = {};
+  // What whoever waits for the result gets, where that is not type and message.
+  std::optional<task::TaskException> exception = {};
 };
 
 // The same message for its next attempt: retries + 1, eta, the failed attempt in its history. To be published to the

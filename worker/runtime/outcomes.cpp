@@ -37,8 +37,9 @@ void Runtime::finished(const AttemptRef& attempt, detail::Outcome outcome) {
   if (attempt->settled) return ended(attempt);  // It was terminated.
   // What others go on from is told by one run alone: the one that can be acknowledged.
   const task::Task& task = attempt->task();
-  const bool leads_on = Continuation::follows_success(task) || !task.embed.chord.is_null();
-  if (attempt->lost && outcome.kind == Kind::done && leads_on) {
+  const bool replaced = outcome.kind == Kind::replaced;
+  const bool leads_on = Continuation::follows_success(task) || !task.embed.chord.is_null() || replaced;
+  if (attempt->lost && (outcome.kind == Kind::done || replaced) && leads_on) {
     log::warning("worker", "task {} [{}] was done after its connection was lost; it is run again for what follows it",
                  attempt->name(), attempt->id());
     return ended(attempt);
@@ -50,14 +51,20 @@ void Runtime::finished(const AttemptRef& attempt, detail::Outcome outcome) {
   }
   switch (outcome.kind) {
     case Kind::done:
-      succeed(attempt, std::move(outcome.result));
+      succeed(attempt, std::move(outcome.result), outcome.added);
+      break;
+    case Kind::replaced:
+      replace(attempt, outcome.result);
       break;
     case Kind::failed:
       if (outcome.crashed) {
         crashed(attempt, {std::move(outcome.error_type), std::move(outcome.reason), std::move(outcome.traceback)});
         break;
       }
-      fail(attempt, {std::move(outcome.error_type), std::move(outcome.reason), std::move(outcome.traceback)}, {});
+      fail(attempt,
+           {std::move(outcome.error_type), std::move(outcome.reason), std::move(outcome.traceback),
+            std::move(outcome.exception)},
+           {});
       break;
     case Kind::retry:
       fail(attempt, {"Retry", std::move(outcome.reason)}, outcome.after);
@@ -71,9 +78,39 @@ void Runtime::finished(const AttemptRef& attempt, detail::Outcome outcome) {
   ended(attempt);
 }
 
-void Runtime::succeed(const AttemptRef& attempt, task::Value result) {
+void Runtime::succeed(const AttemptRef& attempt, task::Value result, const task::Value::Array& added) {
   const task::Task& task = attempt->task();
   log::debug("worker", "task {} [{}] done", task.name, task.id);
+  if (added.empty()) return go_on(attempt, std::move(result));
+  // Counted and sent before this part returns: until then its chord cannot be complete.
+  auto then = [this, attempt, result](const task::Value&) { go_on(attempt, result); };
+  auto sent = continuation_.add_parts(
+      task, added,
+      follows(attempt->delivery().ref, fmt::format("what task {} [{}] adds to its chord", task.name, task.id), then));
+  if (sent) return;
+  --settling_;
+  bury(attempt->delivery(), &task, {"InvalidTaskError", sent.error().message}, sent.error().message);
+}
+
+void Runtime::replace(const AttemptRef& attempt, const task::Value& by) {
+  const task::Task& task = attempt->task();
+  log::debug("worker", "task {} [{}] is replaced", task.name, task.id);
+  auto then = [this, attempt](const task::Value&) {
+    acknowledge(attempt->delivery().ref);
+    reached_when_written(loop_, Step::next_acked, attempt->id());
+  };
+  auto sent = continuation_.replace(
+      task, by, attempt->queue(),
+      follows(attempt->delivery().ref, fmt::format("what replaces task {} [{}]", task.name, task.id), then));
+  if (sent) return;
+  --settling_;
+  Failure failure{"ImproperlyConfigured", sent.error().message};
+  failure.exception = task::TaskException{failure.type, {task::Value(failure.message)}, "celery.exceptions"};
+  bury(attempt->delivery(), &task, failure, failure.message);
+}
+
+void Runtime::go_on(const AttemptRef& attempt, task::Value result) {
+  const task::Task& task = attempt->task();
   journal_->succeeded(task, result, wall_now() - attempt->started().value_or(wall_now()));
   if (!Continuation::follows_success(task)) return report_success(attempt, std::move(result), {});
   auto then = [this, attempt, result](task::Value children) { report_success(attempt, result, std::move(children)); };

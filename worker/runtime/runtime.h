@@ -167,7 +167,10 @@ class Runtime final : private Steering {
   void ran(const AttemptRef& attempt, ReadAhead::Duration run);
   void watch_read_ahead();
   void give_back_read_ahead();
-  void succeed(const AttemptRef& attempt, task::Value result);
+  // added: more parts of its chord.
+  void succeed(const AttemptRef& attempt, task::Value result, const task::Value::Array& added);
+  void go_on(const AttemptRef& attempt, task::Value result);
+  void replace(const AttemptRef& attempt, const task::Value& by);
   void report_success(const AttemptRef& attempt, task::Value result, task::Value children);
   // crashes: how many processes it has taken along, this time included; 0: not now.
   void fail(const AttemptRef& attempt, Failure failure, std::optional<std::chrono::milliseconds> after,

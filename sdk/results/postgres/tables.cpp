@@ -45,6 +45,8 @@ CREATE TABLE IF NOT EXISTS wherry_chords (
 CREATE INDEX IF NOT EXISTS wherry_chords_age ON wherry_chords (stored_at);
 CREATE TABLE IF NOT EXISTS wherry_chord_parts (
   group_id TEXT NOT NULL, task_id TEXT NOT NULL, place BIGINT NOT NULL, part TEXT NOT NULL, PRIMARY KEY (group_id, task_id));
+CREATE TABLE IF NOT EXISTS wherry_chord_adders (
+  group_id TEXT NOT NULL, task_id TEXT NOT NULL, PRIMARY KEY (group_id, task_id));
 COMMIT;
 )";
 
@@ -58,7 +60,7 @@ std::optional<std::string> json_or_null(const std::string& json) {
 
 void create_tables(PgConnection& db) {
   // Made last, in the same transaction as all the others. Asking first spares them a lock at each connection.
-  if (!db.query("SELECT to_regclass('wherry_chord_parts')", {}).is_null(0, 0)) return;
+  if (!db.query("SELECT to_regclass('wherry_chord_adders')", {}).is_null(0, 0)) return;
   db.run(tables);
 }
 
@@ -132,11 +134,14 @@ ON CONFLICT (group_id) DO UPDATE SET size = excluded.size, stored_at = excluded.
            {group_id, std::to_string(size), sql_time(now)});
 }
 
-void add_to_chord_row(PgConnection& db, const std::string& group_id, std::size_t count, WallTime now) {
+void add_to_chord_row(PgConnection& db, const std::string& group_id, const std::string& by, std::size_t count,
+                      WallTime now) {
   db.query(R"(
-INSERT INTO wherry_chords AS kept (group_id, added, stored_at) VALUES ($1, $2, $3)
+WITH told AS (INSERT INTO wherry_chord_adders (group_id, task_id) VALUES ($1, $2) ON CONFLICT DO NOTHING RETURNING 1)
+INSERT INTO wherry_chords AS kept (group_id, added, stored_at)
+VALUES ($1, (SELECT count(*) FROM told) * $3::bigint, $4)
 ON CONFLICT (group_id) DO UPDATE SET added = kept.added + excluded.added, stored_at = excluded.stored_at)",
-           {group_id, std::to_string(count), sql_time(now)});
+           {group_id, by, std::to_string(count), sql_time(now)});
 }
 
 ChordRows return_part_row(PgConnection& db, const std::string& group_id, std::optional<std::int64_t> index,
@@ -166,8 +171,8 @@ RETURNING returned, size + added)",
 
 void forget_chord_row(PgConnection& db, const std::string& group_id) {
   db.query(
-      "WITH parts AS (DELETE FROM wherry_chord_parts WHERE group_id = $1) DELETE FROM wherry_chords WHERE group_id = "
-      "$1",
+      "WITH parts AS (DELETE FROM wherry_chord_parts WHERE group_id = $1), "
+      "adders AS (DELETE FROM wherry_chord_adders WHERE group_id = $1) DELETE FROM wherry_chords WHERE group_id = $1",
       {group_id});
 }
 
@@ -178,7 +183,8 @@ void drop_expired(PgConnection& db, WallTime before) {
   db.query("DELETE FROM celery_taskmeta WHERE coalesce(stored_at, date_done) < $1", time);
   db.query("DELETE FROM wherry_groups WHERE stored_at < $1", time);
   db.query(R"(
-WITH gone AS (DELETE FROM wherry_chords WHERE stored_at < $1 RETURNING group_id)
+WITH gone AS (DELETE FROM wherry_chords WHERE stored_at < $1 RETURNING group_id),
+  adders AS (DELETE FROM wherry_chord_adders WHERE group_id IN (SELECT group_id FROM gone))
 DELETE FROM wherry_chord_parts WHERE group_id IN (SELECT group_id FROM gone))",
            time);
 }

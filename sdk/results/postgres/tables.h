@@ -26,7 +26,8 @@ std::optional<std::string> find_group_row(PgConnection& db, const std::string& g
 void forget_group_row(PgConnection& db, const std::string& group_id);
 
 void set_chord_size_row(PgConnection& db, const std::string& group_id, std::size_t size, WallTime now);
-void add_to_chord_row(PgConnection& db, const std::string& group_id, std::size_t count, WallTime now);
+void add_to_chord_row(PgConnection& db, const std::string& group_id, const std::string& by, std::size_t count,
+                      WallTime now);
 ChordRows return_part_row(PgConnection& db, const std::string& group_id, std::optional<std::int64_t> index,
                           const std::string& task_id, const std::string& part, WallTime now);
 void forget_chord_row(PgConnection& db, const std::string& group_id);

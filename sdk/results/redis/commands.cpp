@@ -34,7 +34,7 @@ RedisCommands::~RedisCommands() {
   }
 }
 
-void RedisCommands::ask(RedisCommand command, Monotonic deadline, Done<RedisReply> done, Again again) {
+void RedisCommands::ask(RedisCommand command, Monotonic deadline, Done<RedisReply> done) {
   if (closed_ || waiting_.size() >= most_waiting) {
     std::string why = closed_ ? "the result backend was closed"
                               : fmt::format("{} requests wait for the result backend already", most_waiting);
@@ -43,8 +43,7 @@ void RedisCommands::ask(RedisCommand command, Monotonic deadline, Done<RedisRepl
     });
   }
   const std::uint64_t id = ++last_;
-  const auto at =
-      waiting_.emplace_hint(waiting_.end(), id, Pending{std::move(command), deadline, std::move(done), again});
+  const auto at = waiting_.emplace_hint(waiting_.end(), id, Pending{std::move(command), deadline, std::move(done)});
   const auto deadline_at = deadlines_.emplace(deadline, id).first;
   if (deadline_at == deadlines_.begin()) arm();
   if (!link_.is_up()) return;
@@ -71,14 +70,7 @@ void RedisCommands::on_reply(RedisReply reply) {
 }
 
 void RedisCommands::on_down() {
-  for (const std::uint64_t id : std::exchange(sent_, {})) {
-    const auto at = waiting_.find(id);
-    if (at == waiting_.end() || at->second.again == Again::yes) continue;
-    finish(at, tl::unexpected(Failure{Failure::Kind::unavailable,
-                                      "the connection broke before the answer came; it may "
-                                      "have been done: " +
-                                          link_.reason()}));
-  }
+  sent_.clear();
 }
 
 void RedisCommands::on_idle() {

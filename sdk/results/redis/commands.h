@@ -1,7 +1,7 @@
 // RedisCommands: asks a Redis server and hands the answers back, over a connection that is made again when it breaks.
 //
 // Everything asked is pipelined: sent at the end of the turn, answered in order. What was not answered when the
-// connection breaks is sent again, in order, until its deadline; Again::no is for what must not be done twice. Errors:
+// connection breaks is sent again, in order, until its deadline. Errors:
 // an answer that is an error is a Failure: unavailable when another time may be better (OOM, LOADING, READONLY and
 // such), else refused. Limit: 100,000 wait at most, more are unavailable.
 // Threads: the loop's. Lifetime: see ResultBackend.
@@ -21,18 +21,16 @@ namespace wherry::results {
 
 class RedisCommands final : RedisLink::Handler {
  public:
-  enum class Again { yes, no };
   RedisCommands(net::EventLoop& loop, RedisEndpoint endpoint, BackendOptions options);
   ~RedisCommands();
 
-  void ask(RedisCommand command, Monotonic deadline, Done<RedisReply> done, Again again = Again::yes);
+  void ask(RedisCommand command, Monotonic deadline, Done<RedisReply> done);
 
  private:
   struct Pending {
     RedisCommand command;
     Monotonic deadline;
     Done<RedisReply> done;
-    Again again = Again::yes;
   };
   using Waiting = std::map<std::uint64_t, Pending>;
 

@@ -54,6 +54,15 @@ if count < total then return {count, total} end
 return {count, total, redis.call('ZRANGE', parts, 0, -1)}
 )";
 
+// Who adds parts does so once. Python's Celery reads the sum.
+constexpr std::string_view add_script = R"(
+local added, by = KEYS[1], KEYS[2]
+if redis.call('SADD', by, ARGV[1]) == 1 then redis.call('INCRBY', added, ARGV[2]) end
+if ARGV[3] ~= '0' then
+  for _, key in ipairs(KEYS) do redis.call('EXPIRE', key, ARGV[3]) end
+end
+)";
+
 std::string task_key(std::string_view id) {
   return std::string(task_prefix).append(id);
 }
@@ -221,9 +230,11 @@ void RedisBackend::set_chord_size(std::string group_id, std::size_t size, Monoto
   commands_.ask(std::move(command), deadline, only_done(std::move(done)));
 }
 
-void RedisBackend::add_to_chord(std::string group_id, std::size_t count, Monotonic deadline, Done<> done) {
-  commands_.ask({"INCRBY", group_key(group_id, ".t"), std::to_string(count)}, deadline, only_done(std::move(done)),
-                RedisCommands::Again::no);
+void RedisBackend::add_to_chord(std::string group_id, std::string by, std::size_t count, Monotonic deadline,
+                                Done<> done) {
+  commands_.ask({"EVAL", std::string(add_script), "2", group_key(group_id, ".t"), group_key(group_id, ".a"),
+                 std::move(by), std::to_string(count), expires()},
+                deadline, only_done(std::move(done)));
 }
 
 void RedisBackend::chord_part_return(ChordPart part, Monotonic deadline, Done<ChordProgress> done) {
@@ -247,8 +258,9 @@ void RedisBackend::chord_part_return(ChordPart part, Monotonic deadline, Done<Ch
 }
 
 void RedisBackend::forget_chord(std::string group_id, Monotonic deadline, Done<> done) {
-  commands_.ask({"DEL", group_key(group_id, ".j"), group_key(group_id, ".t"), group_key(group_id, ".s")}, deadline,
-                only_done(std::move(done)));
+  commands_.ask({"DEL", group_key(group_id, ".j"), group_key(group_id, ".t"), group_key(group_id, ".s"),
+                 group_key(group_id, ".a")},
+                deadline, only_done(std::move(done)));
 }
 
 }  // namespace wherry::results

@@ -36,7 +36,7 @@ class RedisBackend final : public ResultBackend, RedisSubscriber::Handler {
   void restore_group(std::string group_id, Monotonic deadline, Done<std::optional<task::Value>> done) override;
   void forget_group(std::string group_id, Monotonic deadline, Done<> done) override;
   void set_chord_size(std::string group_id, std::size_t size, Monotonic deadline, Done<> done) override;
-  void add_to_chord(std::string group_id, std::size_t count, Monotonic deadline, Done<> done) override;
+  void add_to_chord(std::string group_id, std::string by, std::size_t count, Monotonic deadline, Done<> done) override;
   void chord_part_return(ChordPart part, Monotonic deadline, Done<ChordProgress> done) override;
   void forget_chord(std::string group_id, Monotonic deadline, Done<> done) override;
 

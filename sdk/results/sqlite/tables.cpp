@@ -43,6 +43,8 @@ CREATE INDEX IF NOT EXISTS wherry_chords_age ON wherry_chords (stored_at);
 CREATE TABLE IF NOT EXISTS wherry_chord_parts (
   group_id TEXT NOT NULL, task_id TEXT NOT NULL, place INTEGER NOT NULL, part TEXT NOT NULL,
   PRIMARY KEY (group_id, task_id)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS wherry_chord_adders (
+  group_id TEXT NOT NULL, task_id TEXT NOT NULL, PRIMARY KEY (group_id, task_id)) WITHOUT ROWID;
 )";
 
 }  // namespace
@@ -136,12 +138,18 @@ ON CONFLICT (group_id) DO UPDATE SET size = excluded.size, stored_at = excluded.
       .run();
 }
 
-void add_to_chord_row(Database& db, const std::string& group_id, std::size_t count, WallTime now) {
+void add_to_chord_row(Database& db, const std::string& group_id, const std::string& by, std::size_t count,
+                      WallTime now) {
+  Query(db, "INSERT OR IGNORE INTO wherry_chord_adders (group_id, task_id) VALUES (?, ?)")
+      .bind(group_id)
+      .bind(by)
+      .run();
+  const std::int64_t added = db.changes() > 0 ? static_cast<std::int64_t>(count) : 0;
   Query(db, R"(
 INSERT INTO wherry_chords (group_id, added, stored_at) VALUES (?, ?, ?)
 ON CONFLICT (group_id) DO UPDATE SET added = added + excluded.added, stored_at = excluded.stored_at)")
       .bind(group_id)
-      .bind(static_cast<std::int64_t>(count))
+      .bind(added)
       .bind(sql_time(now))
       .run();
 }
@@ -178,6 +186,7 @@ ON CONFLICT (group_id) DO UPDATE SET returned = returned + excluded.returned, st
 
 void forget_chord_row(Database& db, const std::string& group_id) {
   Query(db, "DELETE FROM wherry_chord_parts WHERE group_id = ?").bind(group_id).run();
+  Query(db, "DELETE FROM wherry_chord_adders WHERE group_id = ?").bind(group_id).run();
   Query(db, "DELETE FROM wherry_chords WHERE group_id = ?").bind(group_id).run();
 }
 
@@ -187,10 +196,12 @@ void drop_expired(Database& db, WallTime before) {
   const std::string time = sql_time(before);
   Query(db, "DELETE FROM celery_taskmeta WHERE coalesce(stored_at, date_done) < ?").bind(time).run();
   Query(db, "DELETE FROM wherry_groups WHERE stored_at < ?").bind(time).run();
-  Query(db, R"(
-DELETE FROM wherry_chord_parts WHERE group_id IN (SELECT group_id FROM wherry_chords WHERE stored_at < ?))")
-      .bind(time)
-      .run();
+  for (const char* query : {
+           "DELETE FROM wherry_chord_parts WHERE group_id IN (SELECT group_id FROM wherry_chords WHERE stored_at < ?)",
+           "DELETE FROM wherry_chord_adders WHERE group_id IN (SELECT group_id FROM wherry_chords WHERE stored_at < ?)",
+       }) {
+    Query(db, query).bind(time).run();
+  }
   Query(db, "DELETE FROM wherry_chords WHERE stored_at < ?").bind(time).run();
   Query(db, "DELETE FROM wherry_changes WHERE seq <= (SELECT max(seq) FROM wherry_changes) - ?")
       .bind(changes_kept)

@@ -4,6 +4,7 @@
 //   wherry_groups       saved groups, their tuple in JSON: Celery's own table holds a pickled object of Python's
 //   wherry_chords       how many parts a chord has, had added, and got back
 //   wherry_chord_parts  the parts, [1, task_id, status, result] in JSON
+//   wherry_chord_adders which of them have added others
 //   wherry_changes      which rows of celery_taskmeta changed, in order; kept by a trigger, so also for Python's
 //   changes
 //
@@ -34,7 +35,8 @@ std::optional<std::string> find_group_row(Database& db, const std::string& group
 void forget_group_row(Database& db, const std::string& group_id);
 
 void set_chord_size_row(Database& db, const std::string& group_id, std::size_t size, WallTime now);
-void add_to_chord_row(Database& db, const std::string& group_id, std::size_t count, WallTime now);
+void add_to_chord_row(Database& db, const std::string& group_id, const std::string& by, std::size_t count,
+                      WallTime now);
 ChordRows return_part_row(Database& db, const std::string& group_id, std::optional<std::int64_t> index,
                           const std::string& task_id, const std::string& part, WallTime now);
 void forget_chord_row(Database& db, const std::string& group_id);

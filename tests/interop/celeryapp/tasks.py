@@ -138,3 +138,27 @@ def noted(self, text, gate=None):
         time.sleep(0.01)
     note(f"ended {text} {os.getpid()}")
     return text
+
+
+@app.task(bind=True)
+def replaced_by(self, given):
+    return self.replace(celery.signature(given, app=app))
+
+
+@app.task(bind=True)
+def adding(self, parts):
+    """Adds them to its own chord."""
+    for each in parts:
+        self.add_to_chord(celery.signature(each, app=app))
+    return 0
+
+
+@app.task(bind=True)
+def place(self):
+    """Where it stands in its workflow."""
+    return self.request.root_id, self.request.parent_id, self.request.delivery_info["priority"]
+
+
+@app.task
+def refuse(reason, number):
+    raise PermissionError(number, reason)

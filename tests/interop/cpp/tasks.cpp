@@ -16,6 +16,7 @@
 
 #include <fcntl.h>
 #include <unistd.h>
+#include <wherry/canvas.h>
 #include <wherry/registry.h>
 
 using namespace std::chrono_literals;
@@ -125,6 +126,36 @@ void define_isolated(wherry::Registry& registry) {
   registry.on("tasks.pid_anywhere", [] { return ::getpid(); });
 }
 
+// Tasks that are part of a workflow and know it. Signatures come as data, which any sender can make.
+void define_workflow_tasks(wherry::Registry& registry, const wherry::TaskOptions& options, const std::string& suffix) {
+  using wherry::task::Value;
+  registry.on(
+      "tasks.replaced_by" + suffix,
+      [](const Value& given) { throw wherry::Replace(*wherry::task::read_signature(given)); }, options);
+  registry.on(
+      "tasks.adding" + suffix,
+      [](const std::vector<Value>& parts, wherry::Context& context) {
+        for (const Value& each : parts) {
+          context.add_to_chord(wherry::from_signature(*wherry::task::read_signature(each)));
+        }
+        return 0;
+      },
+      options);
+  registry.on(
+      "tasks.place" + suffix,
+      [](wherry::Context& context) {
+        const Value parent = context.parent_id().empty() ? Value() : Value(context.parent_id());
+        return Value::Array{context.root_id(), parent, context.priority()};
+      },
+      options);
+  registry.on(
+      "tasks.refuse" + suffix,
+      [](const std::string& reason, int number) {
+        throw wherry::Raise{.type = "PermissionError", .arguments = {number, reason}};
+      },
+      options);
+}
+
 }  // namespace
 
 WHERRY_TASKS(registry) {
@@ -177,6 +208,9 @@ WHERRY_TASKS(registry) {
   registry.on("tasks.until_stopped", until_stopped);
   registry.on("tasks.waits", waits);
   define_isolated(registry);
+  define_workflow_tasks(registry, {.retry = wherry::RetryPolicy{.max_retries = 0}}, "");
+  define_workflow_tasks(registry, {.retry = wherry::RetryPolicy{.max_retries = 0}, .isolate = wherry::Isolate::process},
+                        "_apart");
   // Reports its first step, and goes on when the file `gate` exists.
   registry.on("tasks.steps", [](std::string gate, wherry::Context& context) {
     context.progress(std::map<std::string, int>{{"done", 1}, {"of", 2}});

@@ -8,11 +8,12 @@ The suite is fetched by name (sources.py) into WHERRY_SUITES_CACHE, by default $
 in a network namespace, where localhost is this run's alone and the broker has port 5672: that is where the suites look
 for it, and any number of runs go on at once.
 
-SUITE.listed names the tests that RabbitMQ 3.10.8 itself does not pass, each with the reason; a failure of any other test
-fails the run. A listed test that passes is said. The exit code is 77, and nothing is said to have passed, when the suite
+SUITE.listed names the tests that RabbitMQ 3.10.8 itself does not pass (of celery-canvas: Celery's own worker), each with the
+reason; a failure of any other test fails the run. A listed test that passes is said. The exit code is 77, and nothing is said to have passed, when the suite
 could not be fetched or the machine lets nobody have a namespace.
 """
 
+import contextlib
 import fcntl
 import json
 import os
@@ -77,9 +78,12 @@ def inside(name, folder):
     os.environ.pop("WHERRY_INTEROP_NODE", None)  # Another namespace's.
     broker = brokers.start_broker(CONFIG, listen="[::]:5672")
     try:
-        began = time.monotonic()
-        results, ended = run_suite(SUITES[name], folder)
-        seconds = time.monotonic() - began
+        with contextlib.ExitStack() as services:
+            for service in SUITES[name].services:
+                services.enter_context(service(folder))
+            began = time.monotonic()
+            results, ended = run_suite(SUITES[name], folder)
+            seconds = time.monotonic() - began
     finally:
         broker.stop()
         if brokers.KIND == "rabbitmq":
@@ -135,7 +139,7 @@ def read_listed(name):
 
 def judge(name, results, ended, seconds):
     """Prints every test and the count; returns the exit code."""
-    listed = read_listed(name)
+    listed = read_listed(SUITES[name].listed or name)
     counts = dict.fromkeys(("passed", "failed", "skipped", "listed"), 0)
     red, healed = [], []
     for result in results:

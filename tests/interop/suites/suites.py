@@ -5,9 +5,12 @@ at localhost, port 5672, which run.py sees to.
 """
 
 import dataclasses
+import os
 import pathlib
 import shutil
+import tempfile
 
+import services
 import sources
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -22,6 +25,8 @@ class Suite:
     command: list   # Run in that folder; reports as pytest_results.py does.
     environment: dict = dataclasses.field(default_factory=dict)
     timeout_s: int = 300
+    listed: str = ""      # LISTED.listed; by default of the suite's own name.
+    services: tuple = ()  # Of services.py: what is there beside the broker, in this order.
 
 
 def debian(release, package, version):
@@ -45,9 +50,40 @@ def php_amqplib(cache, folder):
     shutil.copy(HERE / "php_autoload.php", folder / "vendor/autoload.php")
 
 
+def celery(cache, folder):
+    """Its integration tests alone, which are for the Celery that is installed. Where the archive has them not, or has them
+    late, WHERRY_CELERY_SOURCE is a folder with the sources of Celery 5.2."""
+    given = os.environ.get("WHERRY_CELERY_SOURCE")
+    with tempfile.TemporaryDirectory(prefix="wherry-celery-") as unpacked:
+        if not given:
+            given = unpacked
+            sources.unpack(cache.debian("bookworm", "celery", CELERY), pathlib.Path(unpacked))
+        if not (pathlib.Path(given) / CANVAS).is_file():
+            raise sources.Unavailable(f"WHERRY_CELERY_SOURCE: {given} has no {CANVAS}")
+        shutil.copytree(pathlib.Path(given) / "t", folder / "t", ignore=shutil.ignore_patterns("__pycache__"))
+
+
 def pytest(*arguments):
     return [PYTHON, "-B", "-W", "ignore", "-m", "pytest", "-p", "pytest_results", "-p", "no:cacheprovider", "-q",
             "--no-header", "--no-summary", "--continue-on-collection-errors", *arguments]
+
+
+CELERY, CANVAS = "5.2.6", "t/integration/test_canvas.py"
+
+
+def canvas(worker):
+    """Celery's tests of its workflows, with their tasks in somebody's worker."""
+    return Suite(
+        version=CELERY,
+        at_least=138,
+        fetch=celery,
+        command=pytest("-p", "celery.contrib.pytest", "-p", "celery_suite", "-o", "python_classes=test_*", CANVAS),
+        environment={"PYTHONPATH": f".:{HERE}", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "REDIS_HOST": "localhost",
+                     "TEST_BROKER": services.BROKER, "TEST_BACKEND": services.RESULTS},
+        timeout_s=1200,
+        listed="celery-canvas",
+        services=(services.redis, worker),
+    )
 
 
 SUITES = {
@@ -99,4 +135,7 @@ SUITES = {
         ),
         command=["/usr/bin/node", "--test", f"--test-reporter={HERE / 'node_results.mjs'}"],
     ),
+    "celery-canvas": canvas(services.wherry_worker),
+    # To compare with.
+    "celery-canvas-own": canvas(services.celery_worker),
 }

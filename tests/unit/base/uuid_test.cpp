@@ -22,6 +22,16 @@ TEST_CASE("A UUID has the form of version 4") {
   }
 }
 
+TEST_CASE("A UUID of a name is always the same, and another of another name") {
+  // Others may have it from another program.
+  CHECK(make_uuid("a/0") == "2dcd67f0-25de-8b35-ace8-81a00d2a6623");
+  CHECK(make_uuid("a/0") == make_uuid(std::string("a/0")));
+  std::set<std::string> all;
+  for (int i = 0; i < 1000; ++i) all.insert(make_uuid("task/" + std::to_string(i)));
+  CHECK(all.size() == 1000);
+  CHECK(all.begin()->at(14) == '8');
+}
+
 TEST_CASE("UUIDs of all threads differ") {
   std::vector<std::vector<std::string>> made(4);
   std::vector<std::thread> threads;

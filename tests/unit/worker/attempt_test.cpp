@@ -4,6 +4,7 @@
 #include <optional>
 
 #include <catch2/catch.hpp>
+#include <wherry/canvas.h>
 
 using namespace wherry;
 using namespace wherry::worker;
@@ -37,6 +38,10 @@ struct Loop {
         std::make_shared<const Attempt::Ways>(
             loop, gate, [this](const Attempt&, task::Value meta) { reports.push_back(std::move(meta)); }),
         sdk::Delivery{}, task::Task{.name = "n", .id = "i", .retries = 2});
+  }
+  AttemptRef make(task::Task task) {
+    return std::make_shared<Attempt>(std::make_shared<const Attempt::Ways>(loop, gate), sdk::Delivery{},
+                                     std::move(task));
   }
 };
 
@@ -103,4 +108,28 @@ TEST_CASE("An attempt may outlive the runtime's loop") {
   attempt->begin(1ms);
   auto never = attempt->sleep(1ms);
   CHECK_FALSE(never.ready());
+}
+
+TEST_CASE("An attempt knows its workflow; a task alone is its own root") {
+  Loop on;
+  CHECK(on.make()->root_id() == "i");
+  CHECK(on.make()->parent_id().empty());
+  const auto later = on.make(task::Task{.name = "n", .id = "i", .root_id = "r", .parent_id = "p"});
+  CHECK(later->root_id() == "r");
+  CHECK(later->parent_id() == "p");
+}
+
+TEST_CASE("Only a part of a chord can add to it") {
+  Loop on;
+  const auto added = sig(Function<int(int, int)>{"add"}, 1, 2);
+  CHECK_THROWS_AS(on.make()->add_to_chord(added), std::logic_error);
+  task::Task part{.name = "n", .id = "i"};
+  part.group = "g";
+  part.embed.chord = task::write_signature({.task = "total"});
+  const auto attempt = on.make(part);
+  attempt->add_to_chord(added);
+  const auto taken = attempt->take_added();
+  REQUIRE(taken.size() == 1);
+  CHECK(*task::read_signature(taken[0]) == added.signature());
+  CHECK(attempt->take_added().empty());
 }

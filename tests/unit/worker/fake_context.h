@@ -15,6 +15,9 @@ class FakeContext final : public Context {
   const std::string& name() const override { return name_; }
   std::uint32_t attempt() const override { return 1; }
   const std::string& queue() const override { return queue_; }
+  const std::string& root_id() const override { return id_; }
+  const std::string& parent_id() const override { return none_; }
+  std::uint8_t priority() const override { return 0; }
   bool redelivered() const override { return false; }
   std::stop_token stop_token() const override { return {}; }
   std::optional<std::chrono::steady_clock::time_point> deadline() const override { return {}; }
@@ -23,10 +26,13 @@ class FakeContext final : public Context {
 
   std::shared_ptr<detail::Shared<void>> sleeping = std::make_shared<detail::Shared<void>>();
   std::vector<task::Value> reports;
+  std::vector<task::Signature> added;
 
  private:
   void report(task::Value meta) override { reports.push_back(std::move(meta)); }
+  void add_part(task::Signature part) override { added.push_back(std::move(part)); }
   std::string id_ = "id";
+  std::string none_;
   std::string name_ = "name";
   std::string queue_ = "queue";
 };

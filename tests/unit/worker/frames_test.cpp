@@ -71,13 +71,15 @@ TEST_CASE("A task comes to a child as it came to the worker") {
 
 TEST_CASE("An outcome comes back whole, also with text that is no UTF-8") {
   using Kind = detail::Outcome::Kind;
-  for (const Kind kind : {Kind::done, Kind::failed, Kind::retry, Kind::dead}) {
+  for (const Kind kind : {Kind::done, Kind::failed, Kind::retry, Kind::dead, Kind::replaced}) {
     detail::Outcome outcome;
     outcome.kind = kind;
     outcome.result = task::Value::Array{1, "x"};
     outcome.error_type = "E";
     outcome.reason = "\xff";
     outcome.after = 20ms;
+    outcome.added = {task::write_signature({.task = "add", .args = {1}})};
+    if (kind == Kind::failed) outcome.exception = task::TaskException{"E", {"x", 7}, "proj.errors"};
     const task::Value sent = through(outcome_frame(outcome, 4096));
     const detail::Outcome back = read_outcome(*sent.find("outcome"));
     CHECK(back.kind == kind);
@@ -85,6 +87,8 @@ TEST_CASE("An outcome comes back whole, also with text that is no UTF-8") {
     CHECK(back.error_type == "E");
     CHECK(back.reason == "\xff");
     CHECK(back.after == 20ms);
+    CHECK(back.added == outcome.added);
+    CHECK(back.exception == outcome.exception);
     CHECK_FALSE(back.crashed);
     CHECK(*sent.find("resident") == task::Value(4096));
   }

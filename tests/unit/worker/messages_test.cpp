@@ -182,6 +182,8 @@ TEST_CASE("A failure carries its exception; a retry is not done yet") {
   CHECK(failure.exception->type == "IOError");
   CHECK(failure.exception->message() == "busy");
   CHECK(failure.date_done == now);
+  const task::TaskException known{"NoSuchUser", {"x", 7}, "proj.errors"};
+  CHECK(failed(task, "FAILURE", {"NoSuchUser", "('x', 7)", {}, known}, now).exception == known);
   CHECK_FALSE(failed(task, "RETRY", {"IOError", "busy"}, now).date_done);
   // Python raises the classes that it has for what a worker says itself.
   CHECK(failed(task, "FAILURE", {"IOError", "busy"}, now).exception->module.empty());

@@ -3,6 +3,7 @@
 #include <stdexcept>
 
 #include <catch2/catch.hpp>
+#include <wherry/canvas.h>
 
 #include "tests/unit/worker/fake_context.h"
 
@@ -156,6 +157,14 @@ TEST_CASE("Each exception has its outcome") {
   auto dead = outcome_of(Dead{"no such account"});
   CHECK(dead.kind == Kind::dead);
   CHECK(dead.reason == "no such account");
+  auto raised = outcome_of(Raise{.type = "ValueError", .arguments = {"no such account", 7}});
+  CHECK(raised.kind == Kind::failed);
+  CHECK(raised.error_type == "ValueError");
+  CHECK(raised.reason == "('no such account', 7)");
+  CHECK(raised.exception == task::TaskException{"ValueError", {"no such account", 7}, "builtins"});
+  auto replaced = outcome_of(Replace(sig(Function<int(int, int)>{"add"}, 1, 2)));
+  CHECK(replaced.kind == Kind::replaced);
+  CHECK(task::read_signature(replaced.result)->task == "add");
   auto failed = outcome_of(std::out_of_range("7"));
   CHECK(failed.kind == Kind::failed);
   CHECK(failed.error_type == "std::out_of_range");

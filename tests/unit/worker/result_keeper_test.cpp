@@ -40,7 +40,7 @@ class ScriptedBackend final : public results::ResultBackend {
   void restore_group(std::string, Monotonic, results::Done<std::optional<task::Value>>) override {}
   void forget_group(std::string, Monotonic, results::Done<>) override {}
   void set_chord_size(std::string, std::size_t, Monotonic, results::Done<>) override {}
-  void add_to_chord(std::string, std::size_t, Monotonic, results::Done<>) override {}
+  void add_to_chord(std::string, std::string, std::size_t, Monotonic, results::Done<>) override {}
   void chord_part_return(results::ChordPart, Monotonic, results::Done<results::ChordProgress>) override {}
   void forget_chord(std::string, Monotonic, results::Done<>) override {}
 

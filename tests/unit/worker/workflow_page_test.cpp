@@ -28,6 +28,26 @@ struct Resize {
   int width = 0;
 };
 
+// The page's worker is a program's; here it is the registry that is asked for one.
+struct PageWorker {
+  wherry::Registry& tasks;
+  wherry::Registry& registry() { return tasks; }
+};
+
+void define_inside(wherry::Registry& tasks) {
+  PageWorker worker{tasks};
+  using wherry::sig;
+  worker.registry().on("files.total", [](const std::vector<std::string>& files) -> int {
+    std::vector<wherry::Sig<int>> counts;
+    for (const std::string& file : files) counts.push_back(sig(count_words, file));
+    throw wherry::Replace(wherry::group(counts) | sig(total));
+  });
+  worker.registry().on("words.count_all", [](const std::vector<std::string>& files, wherry::Context& context) -> int {
+    for (const std::string& file : files) context.add_to_chord(sig(count_words, file));
+    return 0;
+  });
+}
+
 void define_page_tasks(wherry::Registry& tasks) {
   tasks.on("files.list", [](std::string) { return std::vector<std::string>{"moby.txt"}; });
   tasks.on("words.count", [](const std::string& file) { return static_cast<int>(file.size()); });
@@ -36,6 +56,7 @@ void define_page_tasks(wherry::Registry& tasks) {
   tasks.on("text.format", [](int number, std::string text) { return text.replace(0, 2, std::to_string(number)); });
   tasks.on("ops.alarm", [](std::string) {});
   tasks.on<Resize>([](const Resize& task) { return task.path + "@" + std::to_string(task.width); });
+  define_inside(tasks);
   tasks.on("proj.tasks.fetch", [](std::string name) { return name + name; });
 }
 
@@ -100,6 +121,13 @@ TEST_CASE("The page's workflows come to what it says", "[page][workflow]") {
   auto later = client.enqueue(where, {.countdown = 50ms, .queue = "words"});
   CHECK(later.get(10s) == 9);
 
+  {
+    // There is no store of results here; so the replacement, a chord, cannot be sent.
+    const std::vector<std::string> files{"moby.txt"};
+    const auto job = client.enqueue(wherry::named<int>("files.total", wherry::args(files)));
+    CHECK_THROWS_WITH(job.get(10s), Catch::Contains("a chord needs a store of results"));
+  }
+
   const wherry::task::Value stored = wherry::task::write_signature(sig(add, 20, 21).signature());
   wherry::task::Signature given = *wherry::task::read_signature(stored);
   auto mixed = wherry::from_signature<int>(given) | sig(add, 1);
@@ -110,5 +138,5 @@ TEST_CASE("The page's workflows come to what it says", "[page][workflow]") {
 }
 
 TEST_CASE("every piece of code on docs/workflows.md is in this file", "[page]") {
-  CHECK(wherry::test::check_page("docs/workflows.md", "tests/unit/worker/workflow_page_test.cpp") == 13);
+  CHECK(wherry::test::check_page("docs/workflows.md", "tests/unit/worker/workflow_page_test.cpp") == 15);
 }

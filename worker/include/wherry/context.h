@@ -9,8 +9,10 @@
 #include <stop_token>
 #include <string>
 #include <string_view>
+#include <type_traits>
 
 #include "protocol/task/convert.h"
+#include "protocol/task/signature.h"
 #include "protocol/task/value.h"
 #include "wherry/pending.h"
 #include "wherry/trace.h"
@@ -27,7 +29,11 @@ class Context {
   virtual const std::string& name() const = 0;  // Its wire name.
   virtual std::uint32_t attempt() const = 0;    // 1 for the first.
   virtual const std::string& queue() const = 0;
-  virtual bool redelivered() const = 0;  // A worker had it before and did not finish, or not even begin, it.
+  // Of its workflow: the task that all goes back to, itself if it begins here; the task that it follows, or empty.
+  virtual const std::string& root_id() const = 0;
+  virtual const std::string& parent_id() const = 0;
+  virtual std::uint8_t priority() const = 0;  // Of its message; 0 without one.
+  virtual bool redelivered() const = 0;       // A worker had it before and did not finish, or not even begin, it.
   // Set when the task should end early: its soft time limit has passed, or the worker was told to stop at once.
   virtual std::stop_token stop_token() const = 0;
   // When the soft time limit ends; nothing without one.
@@ -47,6 +53,15 @@ class Context {
   // For coroutines: co_await context.sleep(200ms). Ends early when the stop token is set.
   virtual Pending<> sleep(std::chrono::milliseconds duration) = 0;
 
+  // Makes a workflow (wherry/canvas.h) another part of the chord that this task is a part of, a group as many as it
+  // has tasks. It is sent when the function has returned; an attempt that fails adds nothing. Throws std::logic_error
+  // in a task that is no part of a chord.
+  template <class Workflow>
+  void add_to_chord(const Workflow& workflow) {
+    static_assert(std::is_empty_v<typename Workflow::Input>, "what is added to a chord needs all of its arguments");
+    add_part(workflow.signature());
+  }
+
   // Tells whoever waits for the result: Job::on_progress at a Wherry client, state PROGRESS at a Celery one. meta is
   // any convertible value, best a struct or map. Cheap, never blocks; nothing happens when nobody waits.
   template <class T>
@@ -56,6 +71,7 @@ class Context {
 
  protected:
   virtual void report(task::Value meta) = 0;
+  virtual void add_part(task::Signature part) = 0;
   // Virtual, because a library of tasks has a copy of all else, which knows nothing of the worker's settings.
   virtual void write_log(LogLevel, std::string_view) const {}
 };

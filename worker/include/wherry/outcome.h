@@ -2,6 +2,8 @@
 //
 //   throw wherry::Retry{.after = 30s, .reason = "mailbox busy"};   // again later, counted as an attempt
 //   throw wherry::Dead{"no such account"};                         // never again: to the dead-letter queue
+//   throw wherry::Raise{.type = "ValueError", .arguments = {"no such account"}};   // a failure, as Python knows it
+//   throw wherry::Replace(sig(fetch, url) | sig(parse));           // a workflow in this task's place
 //
 // Any other exception is a failure: it is retried as the task's RetryPolicy says, then goes to the dead-letter queue.
 #pragma once
@@ -11,7 +13,11 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <type_traits>
+#include <utility>
 
+#include "protocol/task/result.h"
+#include "protocol/task/signature.h"
 #include "protocol/task/value.h"
 
 namespace wherry {
@@ -23,6 +29,29 @@ struct Retry {
 
 struct Dead {
   std::string reason;
+};
+
+// A failure like that of any exception, which Python callers get as an exception of theirs.
+struct Raise {
+  std::string type = {};
+  task::Value::Array arguments = {};  // What it has in .args; the first is usually the message.
+  std::string module = "builtins";    // Where Python finds the type.
+};
+
+// The task is not done but replaced, by a workflow of wherry/canvas.h that needs no more arguments, or by a signature
+// that came from elsewhere: it takes over the id, the callbacks, what follows in the chain, and the place in a chord
+// (docs/workflows.md).
+struct Replace {
+  template <class Workflow>
+  requires requires(const Workflow& workflow) {
+    typename Workflow::Input;
+    workflow.signature();
+  }
+  explicit Replace(const Workflow& workflow) : by(workflow.signature()) {
+    static_assert(std::is_empty_v<typename Workflow::Input>, "what replaces a task needs all of its arguments");
+  }
+  explicit Replace(task::Signature signature) : by(std::move(signature)) {}
+  task::Signature by;
 };
 
 // When a failed attempt is tried again. The wait before attempt n+1 is a random time between zero (full jitter) and
@@ -56,9 +85,11 @@ namespace detail {
 
 // How an attempt ended, as the runtime sees it.
 struct Outcome {
-  enum class Kind { done, failed, retry, dead };
+  enum class Kind { done, failed, retry, dead, replaced };
   Kind kind = Kind::done;
-  task::Value result = {};                              // done
+  task::Value result = {};                              // done; replaced: the signature, as data.
+  task::Value::Array added = {};                        // done: signatures of more parts of its chord.
+  std::optional<task::TaskException> exception = {};    // failed: what Python gets, instead of type and reason.
   std::string error_type = {};                          // failed: the exception's type, as Python would name it.
   std::string reason = {};                              // failed, retry, dead
   std::optional<std::chrono::milliseconds> after = {};  // retry

@@ -243,6 +243,23 @@ TEST_CASE("A chord that is part of another counts when its body has ended", "[pl
   for (const auto& each : plan.chords) CHECK(each.parts == 2);
 }
 
+TEST_CASE("How the results of a header are put together is known where parts come to lists", "[plan]") {
+  const Signature inner = make_group({sig("b"), sig("c")});
+  const Plan plan = plan_of(make_chord(make_group({make_chain({sig("a"), inner}), sig("d")}), sig("sum")));
+  REQUIRE(plan.chords.size() == 1);
+  CHECK(plan.chords[0].parts == 3);
+  CHECK(first_id(plan.chords[0].tuple) == plan.chords[0].group_id);
+  const Value::Array& parts = results_in(plan.chords[0].tuple);
+  REQUIRE(parts.size() == 2);
+  CHECK(results_in(parts[0]).size() == 2);
+  CHECK(first_id(parts[1]) == plan.tasks[1].task.id);
+  // What the workers of the inner group send has the ids that are in there.
+  const Plan second = next_of(plan.tasks[0].task, {5});
+  CHECK(first_id(results_in(parts[0])[0]) == second.tasks[0].task.id);
+  CHECK(plan_of(make_chord(make_group({sig("a"), make_chain({sig("b"), sig("c")})}), sig("sum"))).chords[0].tuple ==
+        Value());
+}
+
 TEST_CASE("A chord without parts calls its body at once", "[plan]") {
   const Plan plan = plan_of(make_chord(make_group({}), sig("sum")));
   REQUIRE(planned_names(plan) == std::vector<std::string>{"sum"});
