@@ -6,6 +6,8 @@
 
 #include <cxxabi.h>
 
+#include "protocol/task/result.h"
+
 namespace wherry {
 
 void Registry::add(std::string name, Entry entry) {
@@ -50,9 +52,9 @@ Outcome outcome_of_current_exception() {
     outcome.reason = dead.reason;
   } catch (Raise& raise) {
     outcome.kind = Outcome::Kind::failed;
-    outcome.exception = task::TaskException{raise.type, std::move(raise.arguments), std::move(raise.module)};
-    outcome.error_type = std::move(raise.type);
-    outcome.reason = outcome.exception->message();
+    outcome.error_type = raise.type;
+    outcome.reason = task::TaskException{raise.type, raise.arguments, raise.module}.message();
+    outcome.raised = std::move(raise);
   } catch (const Replace& replace) {
     outcome.kind = Outcome::Kind::replaced;
     outcome.result = task::write_signature(replace.by);

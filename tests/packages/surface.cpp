@@ -41,6 +41,8 @@ void define(wherry::Registry& registry) {
     context.log("log");
     if (task.text.empty()) throw wherry::Retry{.after = 1s, .reason = "again"};
     if (task.text == "dead") throw wherry::Dead{"never"};
+    if (task.text == "raise") throw wherry::Raise{.type = "ValueError", .arguments = {"no"}};
+    if (task.text == "replace") throw wherry::Replace(wherry::named<>("other"));
     return {task.text};
   });
   registry.on("add", [](int a, int b) { return a + b; });
@@ -114,7 +116,8 @@ void values() {
   const auto signature = wherry::sig(add, 1, 2).signature();
   const auto group = wherry::task::make_group({signature});
   const auto chord = wherry::task::make_chord(group, signature);
-  if (!wherry::task::members(group) || !wherry::task::body(chord) || signature.kind() == group.kind()) {
+  if (!wherry::task::members(group) || !wherry::task::body(chord) || signature.kind() == group.kind() ||
+      !wherry::task::comes_to_several(group)) {
     throw std::logic_error("a group without members");
   }
   const auto written = wherry::task::write_signature(signature);

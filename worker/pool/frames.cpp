@@ -104,9 +104,9 @@ task::Value outcome_frame(detail::Outcome outcome, std::uint64_t resident_bytes)
           {"reason", task::Bytes{std::move(outcome.reason)}},
           {"traceback", task::Bytes{std::move(outcome.traceback)}},
           {"after", milliseconds_or_null(outcome.after)}};
-  if (outcome.exception) {  // Its type is above.
-    task::set(map, "arguments", std::move(outcome.exception->arguments));
-    task::set(map, "module", task::Bytes{std::move(outcome.exception->module)});
+  if (outcome.raised) {  // Its type is above.
+    task::set(map, "arguments", std::move(outcome.raised->arguments));
+    task::set(map, "module", task::Bytes{std::move(outcome.raised->module)});
   }
   return Map{{"outcome", std::move(map)}, {"resident", resident_bytes}};
 }
@@ -121,7 +121,7 @@ detail::Outcome read_outcome(const task::Value& outcome) {
   out.traceback = text_of(outcome, "traceback");
   out.after = milliseconds_of(outcome, "after");
   if (auto arguments = list_of(outcome, "arguments")) {
-    out.exception = task::TaskException{out.error_type, std::move(*arguments), text_of(outcome, "module")};
+    out.raised = Raise{out.error_type, std::move(*arguments), text_of(outcome, "module")};
   }
   return out;
 }

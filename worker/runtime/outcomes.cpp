@@ -25,6 +25,15 @@ bool wants_result(const task::Task& task, const Registry& registry, const Worker
   return !(entry && entry->options.ignore_result);
 }
 
+Failure failure_of(detail::Outcome outcome) {
+  Failure failure{std::move(outcome.error_type), std::move(outcome.reason), std::move(outcome.traceback)};
+  if (outcome.raised) {
+    failure.exception =
+        task::TaskException{failure.type, std::move(outcome.raised->arguments), std::move(outcome.raised->module)};
+  }
+  return failure;
+}
+
 }  // namespace
 
 void Runtime::finished(const AttemptRef& attempt, detail::Outcome outcome) {
@@ -58,13 +67,10 @@ void Runtime::finished(const AttemptRef& attempt, detail::Outcome outcome) {
       break;
     case Kind::failed:
       if (outcome.crashed) {
-        crashed(attempt, {std::move(outcome.error_type), std::move(outcome.reason), std::move(outcome.traceback)});
+        crashed(attempt, failure_of(std::move(outcome)));
         break;
       }
-      fail(attempt,
-           {std::move(outcome.error_type), std::move(outcome.reason), std::move(outcome.traceback),
-            std::move(outcome.exception)},
-           {});
+      fail(attempt, failure_of(std::move(outcome)), {});
       break;
     case Kind::retry:
       fail(attempt, {"Retry", std::move(outcome.reason)}, outcome.after);

@@ -75,7 +75,7 @@ def canvas(worker):
     """Celery's tests of its workflows, with their tasks in somebody's worker."""
     return Suite(
         version=CELERY,
-        at_least=138,
+        at_least=120,
         fetch=celery,
         command=pytest("-p", "celery.contrib.pytest", "-p", "celery_suite", "-o", "python_classes=test_*", CANVAS),
         environment={"PYTHONPATH": f".:{HERE}", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "REDIS_HOST": "localhost",

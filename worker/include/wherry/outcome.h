@@ -16,7 +16,6 @@
 #include <type_traits>
 #include <utility>
 
-#include "protocol/task/result.h"
 #include "protocol/task/signature.h"
 #include "protocol/task/value.h"
 
@@ -89,7 +88,7 @@ struct Outcome {
   Kind kind = Kind::done;
   task::Value result = {};                              // done; replaced: the signature, as data.
   task::Value::Array added = {};                        // done: signatures of more parts of its chord.
-  std::optional<task::TaskException> exception = {};    // failed: what Python gets, instead of type and reason.
+  std::optional<Raise> raised = {};                     // failed: what Python gets, instead of type and reason.
   std::string error_type = {};                          // failed: the exception's type, as Python would name it.
   std::string reason = {};                              // failed, retry, dead
   std::optional<std::chrono::milliseconds> after = {};  // retry
