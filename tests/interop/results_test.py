@@ -176,6 +176,24 @@ class RedisResults(StoredResults):
         left = self.store.client().ttl(f"celery-task-meta-{result.id}")
         self.assertTrue(86_000 < left <= 86_400, left)
 
+    def test_a_result_is_said_again_for_who_came_a_little_late(self):
+        # As Celery's client may, which does not wait for its subscription. Who comes much later hears nothing: once is enough.
+        sender = celery.Celery("sender", broker=self.broker.url(), set_as_current=False)
+        self.addCleanup(sender.close)
+        client = self.store.client()
+        heard = client.pubsub()
+        self.addCleanup(heard.close)
+
+        def is_heard():
+            key = f"celery-task-meta-{sender.send_task('tasks.add', (1, 2), queue='wherry').id}"
+            wait_until(lambda: client.exists(key), "the result is stored")
+            heard.subscribe(key)
+            message = heard.get_message(timeout=20)
+            while message and message["type"] != "message":
+                message = heard.get_message(timeout=1)
+            return message and json.loads(message["data"])["result"] == 3
+        self.assertTrue(any(is_heard() for _ in range(20)))
+
     def test_a_stored_result_has_celerys_members(self):
         signature = self.app.signature("tasks.add", args=(1, 2), queue="wherry")
         results = group([signature, signature], app=self.app).apply_async()

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <iterator>
 #include <utility>
 
 #include <fmt/format.h>
@@ -22,13 +23,23 @@ constexpr std::size_t most_fetched = 500;
 // What stands is asked for until somebody answers: who waits has a deadline of his own.
 constexpr auto fetch_timeout = 24h;
 
-// A SUCCESS stands. The status is the first member, as Celery and we write it.
+// What nobody has heard is said again after this time, so many of those at most.
+constexpr auto say_again_after = 100ms;
+constexpr std::size_t most_said_again = 1'000;
+
+// A SUCCESS stands. The status is the first member, as Celery and we write it. Answers whether nobody heard it.
 constexpr std::string_view store_script = R"(
 local head = redis.call('GETRANGE', KEYS[1], 0, 31)
 if string.find(head, '^{"status": ?"SUCCESS"') then return 0 end
 if ARGV[2] == '0' then redis.call('SET', KEYS[1], ARGV[1]) else redis.call('SETEX', KEYS[1], ARGV[2], ARGV[1]) end
-redis.call('PUBLISH', KEYS[1], ARGV[1])
-return 1
+return redis.call('PUBLISH', KEYS[1], ARGV[1]) == 0 and 1 or 0
+)";
+
+constexpr std::string_view say_again_script = R"(
+for _, key in ipairs(KEYS) do
+  local value = redis.call('GET', key)
+  if value then redis.call('PUBLISH', key, value) end
+end
 )";
 
 // A task counts once: it is looked for among the parts of its own index, of which there is one, or few when a part
@@ -132,8 +143,25 @@ std::string RedisBackend::expires() const {
 void RedisBackend::store(task::ResultMeta meta, Monotonic deadline, Done<> done) {
   auto encoded = encode_meta(meta);
   if (!encoded) return refuse(std::move(done), "the result cannot be written: " + encoded.error().message);
-  commands_.ask({"EVAL", std::string(store_script), "1", task_key(meta.task_id), *std::move(encoded), expires()},
-                deadline, only_done(std::move(done)));
+  RedisCommand command{"EVAL", std::string(store_script), "1", task_key(meta.task_id), *std::move(encoded), expires()};
+  auto stored = [this, alive = alive_, key = command[3], final = task::state::is_ready(meta.status),
+                 done = std::move(done)](Outcome<RedisReply> reply) {
+    if (*alive && final && reply && reply->integer != 0) say_again(key);
+    only_done(done)(std::move(reply));
+  };
+  commands_.ask(std::move(command), deadline, std::move(stored));
+}
+
+void RedisBackend::say_again(const std::string& key) {
+  if (unheard_.size() == most_said_again) return;
+  unheard_.push_back(key);
+  if (unheard_.size() > 1) return;
+  again_.set(say_again_after, [this] {
+    RedisCommand command{"EVAL", std::string(say_again_script), std::to_string(unheard_.size())};
+    std::move(unheard_.begin(), unheard_.end(), std::back_inserter(command));
+    unheard_.clear();
+    commands_.ask(std::move(command), loop_.now() + 1s, [](const Outcome<RedisReply>&) {});
+  });
 }
 
 void RedisBackend::get(std::string task_id, Monotonic deadline, Done<std::optional<task::ResultMeta>> done) {

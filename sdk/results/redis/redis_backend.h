@@ -8,6 +8,9 @@
 //
 // What must be one step is one script at the server: storing without taking a SUCCESS away, and counting a part. A part
 // that returns twice with another result counts once where Celery's own worker would count it twice.
+// Celery's client subscribes to a result when it sends the task, and does not wait until that stands: a worker that is
+// fast enough, or a connection that is slow to begin with, as with TLS, and the result is out before, and never heard.
+// So a final result that nobody heard is published once more a tenth of a second later, many of them in one command.
 // Two connections: one that asks, and, when something is watched, one that hears.
 #pragma once
 
@@ -48,6 +51,7 @@ class RedisBackend final : public ResultBackend, RedisSubscriber::Handler {
 
   void on_subscribed(const std::string& channel) override;
   void on_message(const std::string& channel, const std::string& payload) override;
+  void say_again(const std::string& key);
   void fetch();
   void tell(const std::string& task_id, const std::string& bytes);
   template <class T>
@@ -60,6 +64,8 @@ class RedisBackend final : public ResultBackend, RedisSubscriber::Handler {
   std::unordered_map<std::string, Watch> watches_;              // By task id.
   std::vector<std::string> to_fetch_;                           // Task ids: subscribed in this turn.
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  // What was posted may come after the end.
+  std::vector<std::string> unheard_;                            // Keys.
+  net::Timer again_{loop_};
   RedisCommands commands_;
   std::unique_ptr<RedisSubscriber> subscriber_;
 };
