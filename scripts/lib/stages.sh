@@ -5,11 +5,11 @@
 STAGES=() # "name|seconds|passed|failed|verdict|skipped", in the order they ran
 FUZZ_SECONDS=${WHERRY_FUZZ_SECONDS:-10}
 # What has threads: the event loop, the shards and servers that run on it, the client and the worker.
-THREADED='^unit\.(base|net|shard|server|broker|results|schedule|sdk|worker|embedded|testing|examples)$'
+THREADED='^unit\.(base|net|shard|server|broker|bridges|results|schedule|sdk|worker|embedded|testing|examples)$'
 
 # With sanitizers the two shards that have more to get wrong, and neither other people's suites nor what mostly asks
 # Celery or RabbitMQ a second time.
-NOT_AGAIN='shards-1$|^suites\.|^oracle\.rabbitmq$|^interop\.(canvas|replacement|table)\.'
+NOT_AGAIN='shards-1$|^suites\.|^oracle\.rabbitmq$|^interop\.(canvas|flower|replacement|table)\.'
 # What one shard decides by itself, whatever the number of threads: not under ThreadSanitizer.
 NOT_THREADED='^interop\.(tutorials|tools|topology|exchanges|pyamqp|vhosts|celery_redis)\.'
 # Unless everything is asked for, an interop theme runs twice: with one shard in the release build, and with two under the

@@ -46,6 +46,8 @@ MISSING = [
 ]
 
 EXTRA = [
+    # A disk that does not answer.
+    "/api/nodes* *disk_stalled *disk_stalls",
     "/api/queues* *duplicates *home_shard *messages_scheduled *effective_arguments",
     "/api/queues* *messages_dead_lettered *messages_dropped *messages_expired",
     "/api/queues* *messages_dead_lettered_details *messages_dropped_details *messages_expired_details",
