@@ -1,5 +1,6 @@
 #include "broker/ctl/control_commands.h"
 
+#include <algorithm>
 #include <charconv>
 #include <chrono>
 #include <cstdio>
@@ -368,6 +369,22 @@ std::string control_command_list() {
   for (const ControlCommand& command : control_commands())
     text += fmt::format("  {:<27} {}\n", command.name, command.summary);
   return text;
+}
+
+std::vector<std::string> command_first(std::vector<std::string> words) {
+  auto command = words.begin();
+  while (command != words.end() && command->starts_with('-')) {
+    const std::string name = command->substr(0, command->find('='));
+    const auto* known = std::find_if(std::begin(kOptions), std::end(kOptions), [&](const Option& each) {
+      return (each.of == 0 || each.of == 'p') && (name == each.name || name == each.brief);
+    });
+    if (known == std::end(kOptions) || name == "--help" || name == "-h") return words;
+    const bool value_follows = known->value && name == *command;
+    if (words.end() - command <= (value_follows ? 2 : 1)) return words;
+    command += value_follows ? 2 : 1;
+  }
+  std::rotate(words.begin(), command, words.end());
+  return words;
 }
 
 int run_control_command(const std::vector<std::string>& words) {

@@ -76,3 +76,14 @@ TEST_CASE("a mistyped command is answered with the nearest") {
   REQUIRE_FALSE(wrong);
   CHECK(wrong.error().message.find("did you mean 'verify'?") != std::string::npos);
 }
+
+TEST_CASE("what is said to all commands may stand before the command") {
+  using Words = std::vector<std::string>;
+  CHECK(command_first({"-q", "-p", "/", "list_queues", "name"}) == Words{"list_queues", "name", "-q", "-p", "/"});
+  CHECK(command_first({"--url=https://x", "status"}) == Words{"status", "--url=https://x"});
+  CHECK(command_first({"-d", "/data", "store", "verify"}) == Words{"store", "verify", "-d", "/data"});
+  for (const Words& as_it_is :
+       {Words{}, Words{"--help"}, Words{"-q"}, Words{"-p", "/"}, Words{"--priority", "1", "x"}}) {
+    CHECK(command_first(as_it_is) == as_it_is);
+  }
+}
