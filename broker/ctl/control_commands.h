@@ -21,8 +21,8 @@ std::vector<std::string> control_command_names();
 // For the help: a line for each.
 std::string control_command_list();
 
-// What is said to all commands may stand before the command, as rabbitmqctl takes it ("-q -p / list_queues"): those words
-// go to the end. As they are where the first word is no such option, or nothing follows.
+// What is said to all commands may stand before the command, as rabbitmqctl takes it ("-q -p / list_queues"): those
+// words go to the end. As they are where the first word is no such option, or nothing follows.
 std::vector<std::string> command_first(std::vector<std::string> words);
 
 // words: the command's name, then its arguments.
