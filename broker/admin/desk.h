@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "broker/admin/answer.h"
+#include "broker/admin/machine.h"
 #include "broker/admin/remote_control.h"
 #include "broker/admin/sampler.h"
 #include "broker/admin/task_watch.h"
@@ -87,6 +88,7 @@ class Desk {
   Sampler& sampler() { return sampler_; }
   TaskWatch& tasks() { return tasks_; }
   RemoteControl& workers() { return workers_; }
+  Machine machine() { return machine_.look(); }
   const DeskConfig& config() const { return config_; }
   std::string cluster_name() const;
   std::vector<DeskConfig::Listener> listeners() const;
@@ -107,6 +109,7 @@ class Desk {
   Sampler sampler_;
   TaskWatch tasks_;
   RemoteControl workers_;
+  MachineWatch machine_;
   mutable std::mutex mutex_;
   std::vector<DeskConfig::Listener> listeners_;
   const std::chrono::steady_clock::time_point began_ = std::chrono::steady_clock::now();

@@ -62,7 +62,7 @@ class Page {
 void put_node(Page& page, Desk& desk) {
   const DeskConfig& config = desk.config();
   const Alarms& alarms = *desk.shared().config().alarms;
-  const Machine machine = look_at_machine();
+  const Machine machine = desk.machine();
   page.one("identity_info", "untyped", "RabbitMQ node & cluster identity info", 1,
            fmt::format("rabbitmq_node={},rabbitmq_cluster={},rabbitmq_cluster_permanent_id={}", label(config.node),
                        label(desk.cluster_name()), label(desk.cluster_name())));

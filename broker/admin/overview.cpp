@@ -1,38 +1,10 @@
 // The broker as a whole: overview, the one node, health, who one is.
-#include <fstream>
-
-#include <dirent.h>
 #include <fmt/format.h>
-#include <sys/resource.h>
-#include <sys/statvfs.h>
 
 #include "broker/admin/handlers.h"
 #include "broker/queueing/alarms.h"
 
 namespace wherry::broker::admin {
-
-Machine look_at_machine() {
-  Machine machine;
-  if (DIR* folder = ::opendir("/proc/self/fd")) {
-    while (const dirent* entry = ::readdir(folder)) {
-      if (entry->d_name[0] == '.') continue;
-      ++machine.open_files;
-      char target[64] = {};
-      const std::string path = fmt::format("/proc/self/fd/{}", entry->d_name);
-      if (::readlink(path.c_str(), target, sizeof target - 1) > 0 && std::string_view(target).starts_with("socket:")) {
-        ++machine.sockets;
-      }
-    }
-    ::closedir(folder);
-  }
-  rlimit limit{};
-  if (::getrlimit(RLIMIT_NOFILE, &limit) == 0) machine.most_files = limit.rlim_cur;
-  if (DIR* folder = ::opendir("/proc/self/task")) {
-    while (const dirent* entry = ::readdir(folder)) machine.threads += entry->d_name[0] != '.';
-    ::closedir(folder);
-  }
-  return machine;
-}
 
 namespace handlers {
 
@@ -102,7 +74,7 @@ FieldArray rows_of_mechanisms(Desk& desk) {
 Table node_row(Desk& desk) {
   const DeskConfig& config = desk.config();
   const Alarms& alarms = *desk.shared().config().alarms;
-  const Machine machine = look_at_machine();
+  const Machine machine = desk.machine();
   Table row;
   put(row, "name", config.node);
   put(row, "type", std::string("disc"));

@@ -50,13 +50,4 @@ std::string properties_key(const BindingSpec& binding);
 std::string channel_name(const ConnectionState& connection, const ChannelInfo& channel);
 std::string iso_time(std::uint64_t ms);
 
-// What the process takes of the machine.
-struct Machine {
-  std::uint64_t open_files = 0;
-  std::uint64_t most_files = 0;
-  std::uint64_t sockets = 0;
-  std::uint64_t threads = 0;
-};
-Machine look_at_machine();
-
 }  // namespace wherry::broker::admin
