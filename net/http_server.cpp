@@ -24,9 +24,9 @@ namespace {
 constexpr std::size_t least_progress = 64 * 1024;
 
 // How long the next client waits when there are as many as there may be and one has to make room for each. Clients that
-// come again at once when they are sent away would else cost a whole core; so it is at most 500 a second, and whoever
+// come again at once when they are sent away would else cost a whole core; so it is at most 200 a second, and whoever
 // has a request to make is let in after those that came before it.
-constexpr std::chrono::milliseconds between_evictions{2};
+constexpr std::chrono::milliseconds between_evictions{5};
 
 using ClientId = std::uint64_t;
 

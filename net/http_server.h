@@ -7,7 +7,7 @@
 // A thread is taken by a whole request and by nothing else: however many clients connect and say nothing, write their
 // request a byte at a time or leave the answer unread, they cost a socket each, and the next request is answered.
 // Limits: HttpLimits. At `connections` the client that has been silent the longest is closed for the next one; when all
-// wait for answers the next one is. That happens 500 times a second at most: a crowd waits to be let in.
+// wait for answers the next one is. That happens 200 times a second at most: a crowd waits to be let in.
 // Requests of a connection are answered one at a time, in order. HEAD is given to the handler, and answered without the
 // body. Errors: why it cannot listen ("cannot listen on 127.0.0.1:80: Permission denied"); a handler that throws is
 // 500. Threads: handler on the server's threads, several at once, and it may block; admit on the loop's thread, where

@@ -161,11 +161,11 @@ TEST_CASE("a crowd beyond the limit is let in slowly, however fast it comes") {
   auto server = http_server(std::move(config));
   const auto began = std::chrono::steady_clock::now();
   std::vector<HttpPeer> crowd;
-  for (int i = 0; i < 200; ++i) crowd.emplace_back(*server);
+  for (int i = 0; i < 100; ++i) crowd.emplace_back(*server);
   HttpPeer last(*server);
   CHECK(begins(last.get("/", "GET / ."), "HTTP/1.1 200"));
-  // 200 made room, one in two milliseconds at most; a timer's first tick may be short.
-  CHECK(std::chrono::steady_clock::now() - began > 350ms);
+  // 100 made room, one in five milliseconds at most; a timer's first tick may be short.
+  CHECK(std::chrono::steady_clock::now() - began > 450ms);
 }
 
 TEST_CASE("a request that does not come in time is told so, a connection that is idle is closed") {
