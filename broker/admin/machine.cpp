@@ -37,9 +37,8 @@ Machine look_at_machine() {
 
 }  // namespace
 
-Machine MachineWatch::look() {
+Machine MachineWatch::look(std::chrono::steady_clock::time_point now) {
   const std::lock_guard lock(mutex_);
-  const auto now = std::chrono::steady_clock::now();
   if (!looked_ || now - *looked_ >= std::chrono::seconds(1)) {
     last_ = look_at_machine();
     looked_ = now;

@@ -18,7 +18,7 @@ struct Machine {
 
 class MachineWatch {
  public:
-  Machine look();
+  Machine look(std::chrono::steady_clock::time_point now = std::chrono::steady_clock::now());
 
  private:
   std::mutex mutex_;

@@ -23,12 +23,16 @@ std::optional<AckMode> ack_mode_of(std::string_view text) {
   return std::nullopt;
 }
 
-void read_ack_mode(ParameterReader& reader, AckMode& into) {
+// What shovels and upstreams have in common.
+void read_pace(ParameterReader& reader, AckMode& ack_mode, std::chrono::seconds& reconnect_delay) {
+  if (const auto delay = reader.integer({"reconnect-delay"}, 0, most_seconds)) {
+    reconnect_delay = std::chrono::seconds(*delay);
+  }
   const auto text = reader.text({"ack-mode"});
   if (!text) return;
   const auto mode = ack_mode_of(*text);
   if (!mode) return reader.refuse("ack-mode", "on-confirm, on-publish or no-ack");
-  into = *mode;
+  ack_mode = *mode;
 }
 
 void read_source(ParameterReader& reader, std::string_view vhost, ShovelSpec& into) {
@@ -139,9 +143,7 @@ Result<ShovelSpec> parse_shovel(std::string_view vhost, std::string_view name, c
   spec.vhost = vhost;
   spec.name = name;
   ParameterReader reader(*table, shovel_component);
-  read_ack_mode(reader, spec.ack_mode);
-  spec.reconnect_delay =
-      std::chrono::seconds(reader.integer({"reconnect-delay"}, 0, most_seconds).value_or(spec.reconnect_delay.count()));
+  read_pace(reader, spec.ack_mode, spec.reconnect_delay);
   read_source(reader, vhost, spec);
   read_destination(reader, vhost, spec);
   if (spec.deletes != ShovelSpec::Delete::never && spec.ack_mode == AckMode::no_ack) {
@@ -162,9 +164,7 @@ Result<UpstreamSpec> parse_upstream(std::string_view vhost, std::string_view nam
   ParameterReader reader(*table, upstream_component);
   spec.uris = reader.uris("uri", vhost);
   spec.exchange = reader.text({"exchange"}).value_or("");
-  read_ack_mode(reader, spec.ack_mode);
-  spec.reconnect_delay =
-      std::chrono::seconds(reader.integer({"reconnect-delay"}, 0, most_seconds).value_or(spec.reconnect_delay.count()));
+  read_pace(reader, spec.ack_mode, spec.reconnect_delay);
   spec.prefetch = static_cast<std::uint16_t>(reader.integer({"prefetch-count"}, 0, 65'535).value_or(spec.prefetch));
   spec.max_hops = static_cast<std::uint8_t>(reader.integer({"max-hops"}, 1, 255).value_or(spec.max_hops));
   spec.trust_user_id = reader.boolean({"trust-user-id"}).value_or(false);

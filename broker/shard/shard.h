@@ -32,6 +32,11 @@ class Shard final : public Host {
   ~Shard() override;
 
   net::EventLoop& loop() { return loop_; }
+  // Done behind the end of this turn, when its dead letters are routed and its mail is handed to everybody: what is
+  // posted to the loop may be done before that. On this shard's thread.
+  void in_next_turn(std::function<void()> work) {
+    loop_.after_turn([this, work = std::move(work)]() mutable { loop_.post(std::move(work)); });
+  }
   // Before anything else, once. Blocks while the store reads what it finds.
   Result<void> open_store();
   // Every queue that exists has been created.

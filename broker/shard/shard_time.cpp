@@ -106,13 +106,10 @@ void Shard::await_dead_letters(std::vector<unsigned> homes, std::function<void()
   const auto done = std::make_shared<std::function<void()>>(std::move(reply));
   for (const unsigned home : homes) {
     send(home, mail::Call{[from = index_, left, done](Shard& there) {
-           // Behind the end of this turn: its dead letters are routed then, and its mail is handed to everybody.
-           there.loop_.after_turn([&there, from, left, done] {
-             there.loop_.post([&there, from, left, done] {
-               there.send(from, mail::Call{[left, done](Shard&) {
-                            if (--*left == 0) (*done)();
-                          }});
-             });
+           there.in_next_turn([&there, from, left, done] {
+             there.send(from, mail::Call{[left, done](Shard&) {
+                          if (--*left == 0) (*done)();
+                        }});
            });
          }});
   }

@@ -144,7 +144,7 @@ void look_on(const std::shared_ptr<Looking>& looking) {
   }
   if (looking->at < looking->indexes.size()) {
     // In the next turn: what is posted now would be done in this one, with what others wrote waiting behind it.
-    looking->shard.loop().after_turn([looking] { looking->shard.loop().post([looking] { look_on(looking); }); });
+    looking->shard.in_next_turn([looking] { look_on(looking); });
     return;
   }
   std::lock_guard lock(looking->awaited->mutex);

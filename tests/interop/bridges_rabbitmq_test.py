@@ -4,7 +4,6 @@ federated exchanges with RabbitMQ upstream, downstream, and both ways."""
 import json
 import os
 import threading
-import time
 
 import pika
 
@@ -135,7 +134,7 @@ class Worker(threading.Thread):
                 self.work(connection, connection.channel())
                 connection.close()
             except pika.exceptions.AMQPError:
-                time.sleep(0.05)
+                self.stopping.wait(0.05)
 
     def stop(self):
         self.stopping.set()
@@ -171,7 +170,7 @@ class Consumer(Worker):
             if method is not None:
                 self.done.append(int(body))
                 channel.basic_ack(method.delivery_tag)
-                time.sleep(0.005)
+                self.stopping.wait(0.005)
 
 
 class Move(RabbitSide, BridgeTest):
@@ -302,15 +301,7 @@ class Upstream(RabbitSide, FederationTest):
                 for http in self.http, self.other_http:
                     wait_until(lambda at=http, name=exchange: any(row["routing_key"] == "k" for row in
                                                                   self.upstream_bindings(at, name)), "it is bound both ways")
-                for number in range(20):
-                    channels[number % 2].basic_publish(exchange, "k", str(number).encode())
-                for inbox in inboxes:
-                    inbox.wait(20)
-                for number, channel in enumerate(channels):
-                    channel.basic_publish(exchange, "k", f"last {number}".encode())
-                for inbox in inboxes:
-                    inbox.wait(22)
-                    self.assertEqual(sorted(inbox.bodies), sorted([*(str(n) for n in range(20)), "last 0", "last 1"]))
+                self.check_each_comes_once(exchange, channels, inboxes)
 
 
 def setUpModule():

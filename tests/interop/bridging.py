@@ -144,6 +144,19 @@ class FederationTest(BridgeTest):
         channel.queue_bind(queue, exchange, key)
         return Inbox(self, channel, queue, auto_ack=True)
 
+    def check_each_comes_once(self, exchange, channels, inboxes):
+        """What is published with the key k through either channel, in each inbox."""
+        for number in range(20):
+            channels[number % 2].basic_publish(exchange, "k", str(number).encode())
+        for inbox in inboxes:
+            inbox.wait(20)
+        # Whatever goes round would have come before this.
+        for number, channel in enumerate(channels):
+            channel.basic_publish(exchange, "k", f"last {number}".encode())
+        for inbox in inboxes:
+            inbox.wait(22)
+            self.assertEqual(sorted(inbox.bodies), sorted([*(str(n) for n in range(20)), "last 0", "last 1"]))
+
     def close_all(self, broker):
         code, _, err = broker.control("close_all_connections", "-p", "/", "down")
         self.assertEqual(code, 0, err)
